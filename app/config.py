@@ -1,0 +1,99 @@
+"""Settings: the only reader of the environment."""
+
+import secrets
+import tempfile
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# A socket's path may have 107 bytes; deep data folders get a private folder under the system's temporary one.
+MAX_SOCKET_PATH = 107
+
+
+class Settings(BaseSettings):
+    """What can be set from the environment, as ``RIGHTREASONS_<NAME>``; every value has a default for one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="RIGHTREASONS_", frozen=True, extra="ignore")
+
+    data: Path = Field(Path("data"), description="folder of the database, the blobs, the broker and the logs")
+    database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite in the data folder")
+    broker_url: str = Field("", description="Redis URL; empty means the embedded broker in the data folder")
+    blob_url: str = Field("", description="fsspec URL of the blob store, as s3://bucket/folder; empty: the data folder")
+    secret_key: str = Field("", description="signs cookies; empty means one is made and kept in the data folder")
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    secure_cookies: bool = Field(False, description="send cookies over https only; set it behind a TLS proxy")
+    session_hours: float = 12.0
+    sign_in_attempts: int = Field(10, description="failed sign-ins of one address or name within 15 minutes")
+    max_upload_bytes: int = 512 * 2**20
+
+    max_image_pixels: int = 40_000_000
+    max_archive_files: int = 100_000
+    max_file_bytes: int = 64 * 2**20
+    max_archive_bytes: int = 4 * 2**30
+    max_archive_ratio: float = 200.0
+
+    device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto takes a GPU when there is one")
+    torch_threads: int = Field(1, description="threads of torch in each worker process")
+    worker_processes: int = 2
+    lvlm: str = Field(
+        "embedded", description="LVLM of new projects whose domain it knows; see `rightreasons lvlm --help`"
+    )
+    lvlm_key: str = Field("", description="bearer token for an OpenAI-compatible LVLM")
+    lvlm_hosts: str = Field("", description="comma-separated hosts that projects may send images to; empty: none")
+
+    heartbeat_seconds: float = 3.0
+    lost_after_seconds: float = Field(20.0, description="silence after which a shard counts as lost")
+    sweep_seconds: float = 5.0
+
+    @property
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data.resolve() / 'rightreasons.sqlite3'}"
+
+    @property
+    def broker_socket(self) -> Path:
+        """Where the embedded broker listens."""
+        path = self.data.resolve() / "broker" / "broker.sock"
+        if len(bytes(path)) <= MAX_SOCKET_PATH:
+            return path
+        name = sha256(bytes(path)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"rightreasons-{name}" / "broker.sock"
+
+    @property
+    def resolved_broker_url(self) -> str:
+        return self.broker_url or f"redis+socket://{self.broker_socket}"
+
+    @property
+    def resolved_blob_url(self) -> str:
+        return self.blob_url or str(self.data.resolve() / "blobs")
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        return frozenset(host.strip() for host in self.lvlm_hosts.split(",") if host.strip())
+
+    def signing_key(self) -> str:
+        """The key that signs cookies; made once, readable by its owner only."""
+        if self.secret_key:
+            return self.secret_key
+        path = self.data / "secret_key"
+        if not path.exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(f".{secrets.token_hex(4)}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48))
+            try:
+                path.hardlink_to(draft)  # never replaces a key that another process made meanwhile
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text()
+
+
+@lru_cache
+def settings() -> Settings:
+    return Settings()

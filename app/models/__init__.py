@@ -1,0 +1,57 @@
+"""One file per table; importing this package registers them all."""
+
+from app.models.checkpoint import Checkpoint, Origin
+from app.models.cluster import Cluster
+from app.models.critique import Critique
+from app.models.dataset import Dataset
+from app.models.decision import Decision
+from app.models.epoch import Epoch
+from app.models.explanation import Explanation
+from app.models.image import Image, Split
+from app.models.judge_example import JudgeExample
+from app.models.lvlm_call import LVLMCall
+from app.models.prediction import Prediction
+from app.models.project import Project
+from app.models.report import Report
+from app.models.review import Answer, Review
+from app.models.run import Kind, Run, Stage, State
+from app.models.shard import Shard, ShardState
+from app.models.specification import Specification, SpecificationEntry
+from app.models.target_class import TargetClass
+from app.models.token import Token
+from app.models.user import Role, User
+from app.models.verdict import Verdict, VerdictValue
+
+__all__ = [
+    "Answer",
+    "Checkpoint",
+    "Cluster",
+    "Critique",
+    "Dataset",
+    "Decision",
+    "Epoch",
+    "Explanation",
+    "Image",
+    "JudgeExample",
+    "Kind",
+    "LVLMCall",
+    "Origin",
+    "Prediction",
+    "Project",
+    "Report",
+    "Review",
+    "Role",
+    "Run",
+    "Shard",
+    "ShardState",
+    "Specification",
+    "SpecificationEntry",
+    "Split",
+    "Stage",
+    "State",
+    "TargetClass",
+    "Token",
+    "User",
+    "Verdict",
+    "VerdictValue",
+]

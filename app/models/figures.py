@@ -1,0 +1,47 @@
+"""The figures of a report, as they are stored: every one with its n, an interval where it is an estimate."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(Stored):
+    """A share of 1 with its 95 % interval; ``missing`` says why there is none."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    missing: str = ""
+
+
+class Group(Stored):
+    """Images of one class and one combination of the chosen attributes."""
+
+    name: str
+    class_name: str
+    attributes: dict[str, str] = {}
+    accuracy: Estimate
+    counts: bool = True  # too small a group is shown, but is not the worst group
+
+
+class Settling(Stored):
+    """What happens to the answers when the spurious regions are removed, added or moved."""
+
+    operation: str
+    regions: str  # "true masks" or "spurious clusters"
+    flipped: Estimate
+    change: float | None = None  # mean absolute change of P(label)
+
+
+class Figures(Stored):
+    accuracy: Estimate
+    groups: list[Group]
+    worst_group: Estimate
+    worst_group_name: str
+    average_of_groups: Estimate
+    mu_align: Estimate
+    evidence_on_spurious: Estimate  # on clusters judged spurious, alignment images
+    settling: list[Settling]

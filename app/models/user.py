@@ -1,0 +1,31 @@
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base
+from app.models.columns import Created, Id, Name, words
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    ENGINEER = "engineer"
+    CLINICIAN = "clinician"
+
+
+class User(Base):
+    """A person who signs in."""
+
+    __tablename__ = "user_account"  # "user" is a reserved word in SQL
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    display_name: Mapped[Name]
+    role: Mapped[Role] = mapped_column(words(Role))
+    password_hash: Mapped[str] = mapped_column(String(400))
+    # Changed with the password and at sign-out everywhere: cookies that carry an older one are void.
+    session_key: Mapped[str] = mapped_column(String(64))
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[Created]
+    last_seen_at: Mapped[datetime | None]

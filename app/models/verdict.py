@@ -1,0 +1,29 @@
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Float, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base
+from app.models.columns import Id, belongs_to, words
+
+
+class VerdictValue(StrEnum):
+    SPURIOUS = "spurious"
+    RELEVANT = "relevant"
+    UNCERTAIN = "uncertain"
+
+
+class Verdict(Base):
+    """The judge's word on one cluster, with P(spurious)."""
+
+    __tablename__ = "verdict"
+    __table_args__ = (UniqueConstraint("critique_id", "cluster_id"),)
+
+    id: Mapped[Id]
+    critique_id: Mapped[UUID] = mapped_column(belongs_to("critique"))
+    cluster_id: Mapped[UUID] = mapped_column(belongs_to("cluster"), index=True)
+    value: Mapped[VerdictValue] = mapped_column(words(VerdictValue))
+    p_spurious: Mapped[float] = mapped_column(Float)
+    text: Mapped[str] = mapped_column(Text, default="", doc="the critic's words on this cluster")
+    reason: Mapped[str] = mapped_column(Text, default="", doc="why it is uncertain, where it is")

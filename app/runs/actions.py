@@ -1,0 +1,59 @@
+"""Starting and cancelling runs."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.db import now
+from app.models import Kind, Run, State
+from app.queue import CPU, enqueue
+from app.runs.parameters import (
+    AnalysisParameters,
+    CritiqueParameters,
+    EvaluationParameters,
+    ImportParameters,
+    Parameters,
+    RealignmentParameters,
+    RegistrationParameters,
+    TrainingParameters,
+    TrialParameters,
+)
+
+PARAMETERS: dict[Kind, type[Parameters]] = {
+    Kind.IMPORT: ImportParameters,
+    Kind.REGISTRATION: RegistrationParameters,
+    Kind.TRAINING: TrainingParameters,
+    Kind.ANALYSIS: AnalysisParameters,
+    Kind.CRITIQUE: CritiqueParameters,
+    Kind.TRIAL: TrialParameters,
+    Kind.REALIGNMENT: RealignmentParameters,
+    Kind.EVALUATION: EvaluationParameters,
+}
+BEGIN = "worker.tasks.begin"
+
+
+def start_run(session: Session, project_id: UUID, parameters: Parameters, user_id: UUID | None = None) -> Run:
+    """Adds a queued run of the kind that the parameters are for; its message leaves after the commit."""
+    kind = next(kind for kind, model in PARAMETERS.items() if isinstance(parameters, model))
+    run = Run(
+        project_id=project_id,
+        kind=kind,
+        parameters=parameters.model_dump(mode="json"),
+        created_by_id=user_id,
+        result={},
+    )
+    session.add(run)
+    session.flush()
+    enqueue(session, BEGIN, str(run.id), queue=CPU)
+    return run
+
+
+def cancel_run(session: Session, run: Run) -> None:
+    """Asks the run to stop; a queued one stops at once, a running one after what it is doing, and keeps it."""
+    if run.state.is_final:
+        return
+    run.cancel_requested = True
+    if run.state is State.QUEUED:
+        run.state = State.CANCELLED
+        run.finished_at = now()
+    session.flush()

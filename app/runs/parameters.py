@@ -1,0 +1,117 @@
+"""What each kind of run is asked to do; stored with the run, so that it can be repeated."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Strategy = Literal["low_entropy", "low_entropy_per_class", "random"]
+Loss = Literal["consistency", "normalised_rrr", "plain_rrr"]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Parameters(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Input(Parameters):
+    """How an image becomes a model's input."""
+
+    size: int = Field(ge=8, le=1024)
+    channels: Literal[1, 3]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class ImportParameters(Parameters):
+    """A folder or zip on this machine (path), or an uploaded zip (blob)."""
+
+    name: str
+    path: str = ""
+    blob: str = ""
+    patient_column: str = "patient_id"
+
+
+class RegistrationParameters(Parameters):
+    name: str
+    architecture: str
+    input: Input
+    classes: tuple[str, ...] = Field(description="the order of the model's outputs")
+    weights: str = Field(description="blob of the file as it was given")
+    filename: str
+    parent_id: UUID | None = None
+
+
+class TrainingParameters(Parameters):
+    name: str
+    architecture: str
+    input: Input
+    epochs: int = Field(10, ge=1, le=1000)
+    learning_rate: float = Field(1e-3, gt=0)
+    batch_size: int = Field(64, ge=1)
+    pretrained: bool = False
+    seed: int = 0
+
+
+class AnalysisParameters(Parameters):
+    checkpoint_id: UUID
+    count: int = Field(200, ge=1)
+    strategy: Strategy = "low_entropy"
+    components: int = Field(5, ge=1, le=6)
+    sharpening: float = Field(1.0, ge=0.5, le=4)
+    support: Share = 0.95
+    seed: int = 0
+
+
+class EntryText(Parameters):
+    """What an unsaved specification says of one class."""
+
+    class_id: UUID
+    spurious: str = ""
+    relevant: str = ""
+    notes: str = ""
+
+
+class CritiqueParameters(Parameters):
+    analysis_id: UUID
+    specification_id: UUID
+    uncertain_from: float = Field(0.35, ge=0, le=1)
+    uncertain_to: float = Field(0.65, ge=0, le=1)
+    examples: tuple[tuple[str, str], ...] = Field((), description="critic text and verdict, as they stood")
+
+
+class TrialParameters(Parameters):
+    """Six images under words that are not saved yet."""
+
+    analysis_id: UUID
+    entries: tuple[EntryText, ...]
+    explanation_ids: tuple[UUID, ...]
+    examples: tuple[tuple[str, str], ...] = ()
+
+
+class AcceptanceBar(Parameters):
+    """Written down before the training starts, in shares of 1."""
+
+    worst_group_rises: float = 0.05
+    accuracy_falls_at_most: float = 0.02
+    group_falls_at_most: float = 0.05
+    answers_flip_at_most: float = Field(0.10, description="when the spurious clusters are taken away")
+
+
+class RealignmentParameters(Parameters):
+    critique_id: UUID
+    loss: Loss = "consistency"
+    epochs: int = Field(10, ge=1, le=1000)
+    learning_rate: float | None = Field(None, description="none: the method's default")
+    strength: float | None = Field(None, description="lambda of the right-reasons losses; none: the method's default")
+    batch_size: int = Field(64, ge=2)
+    control: bool = Field(True, description="train once more without correction, to compare with")
+    bar: AcceptanceBar = AcceptanceBar()
+    seed: int = 0
+
+
+class EvaluationParameters(Parameters):
+    checkpoint_ids: tuple[UUID, ...] = Field(min_length=1)
+    splits: tuple[Literal["train", "validation", "test"], ...] = ("validation", "test")
+    critique_id: UUID | None = Field(None, description="its corrective masks are taken away in the settling test")
+    seed: int = 0
