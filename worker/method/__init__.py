@@ -1,0 +1,15 @@
+"""LVLM-VA (arXiv 2512.21985), stage by stage: tensors and text in, tensors and text out.
+
+1. ``sampling``       the alignment set: the training images the model is surest of (section 3, alignment data)
+2. ``attribution``    what in an image speaks for its label: DeepLIFT SHAP, checked for completeness (explanations)
+3. ``clustering``     PPEPS-WGM: a weighted Gaussian mixture on each attribution (explanation clusters)
+4. ``marks``          the image, the cluster map and the overlay, as the LVLM and people see them
+5. ``critic``         what an LVLM says of each cluster under a class specification
+6. ``judge``          from the critic's text to spurious | relevant | uncertain
+7. ``masks``          the corrective mask: the union of the clusters judged spurious
+8. ``realignment``    fine-tuning, with ``counterfactual`` images and the ``losses``
+9. ``evaluation``     accuracy by group, mu_Align, and the settling test; ``significance`` beside it
+
+``summary`` says in sentences, with figures computed from the clusters, what a model bases its decisions on.
+Images are float32 (B, C, H, W) and already normalised. Seeds and devices are arguments.
+"""
