@@ -1,0 +1,68 @@
+"""Reading picture files that anybody may have made. Without torch, so that checking an upload needs none."""
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Two formats that browsers show and clinics export; every further decoder is a further way in for a hostile file.
+FORMATS = ("PNG", "JPEG")
+# Pictures are checked when they are imported; this guards those that come another way (an API call, a test).
+MAX_PIXELS = 40_000_000
+
+
+class ImageError(ValueError):
+    """A picture that cannot be used; the message says why."""
+
+
+def load_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The decoded picture, turned the way its EXIF note says, with 8 bits per channel.
+
+    Raises ImageError when the bytes are no whole PNG or JPEG, hold more than max_pixels, or 32 bits per pixel.
+    """
+    with warnings.catch_warnings():
+        # Pillow warns of a picture that would fill the memory, which is refused here, and of damaged notes inside it.
+        warnings.simplefilter("ignore")
+        return decode(data, max_pixels)
+
+
+def decode(data: bytes, max_pixels: int) -> Image.Image:
+    """``load_image`` for callers that silence Pillow's warnings once for many threads."""
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        refuse_too_many_pixels(picture.size, max_pixels)
+        picture.load()
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"It has too many pixels; at most {max_pixels:,} are allowed.") from error
+    except UnidentifiedImageError as error:
+        raise ImageError("It is not a PNG or JPEG image.") from error
+    # Decoders raise many kinds of errors on damaged bytes: OSError, SyntaxError, ValueError, struct.error ...
+    except Exception as error:
+        raise ImageError(f"It is damaged or cut short ({error}).") from error
+    return to_8_bit(_turned(picture))
+
+
+def refuse_too_many_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageError(f"It has {width} x {height} pixels; at most {max_pixels:,} in all are allowed.")
+
+
+def to_8_bit(picture: Image.Image) -> Image.Image:
+    """16-bit greys keep their upper byte. Pillow's own conversion would clip them at 255, which makes X-rays white."""
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.mode in {"I", "F"}:
+        raise ImageError("It has 32 bits per pixel; store it with 8 or 16.")
+    return picture
+
+
+def _turned(picture: Image.Image) -> Image.Image:
+    """As the camera's EXIF note says; a picture whose note is damaged stays as it is stored."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # noqa: BLE001 - the note comes from the file, and its parser fails in many ways
+        return picture

@@ -1,0 +1,67 @@
+"""From a picture file to the tensor a model sees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from worker.vision.pictures import load_image, to_8_bit
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a checkpoint expects: ``size`` x ``size`` pixels in [0, 1], minus ``mean``, divided by ``std``."""
+
+    size: int
+    channels: Literal[1, 3]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"The input size must be at least 1, not {self.size}.")
+        if self.channels not in {1, 3}:
+            raise ValueError(f"A model sees 1 channel (grey) or 3 (colour), not {self.channels}.")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.channels:
+                raise ValueError(f"{name} has {len(values)} values for {self.channels} channels.")
+        if min(self.std) <= 0:
+            raise ValueError("Every std must be above zero.")
+
+
+def to_tensor(images: Sequence[bytes | Image.Image], pre: Preprocessing) -> Tensor:
+    """Pictures as (B, C, S, S) float32, normalised.
+
+    The whole picture is resized, even if that changes its proportions: a shortcut often stands at the border, where
+    cropping would hide it from the explanation. Raises ImageError.
+    """
+    pixels = np.stack([_pixels(image, pre) for image in images]) if images else np.zeros((0, pre.size, pre.size), "u1")
+    values = (
+        torch.from_numpy(pixels).float().div_(255).reshape(-1, pre.size, pre.size, pre.channels).permute(0, 3, 1, 2)
+    )
+    mean, std = (torch.tensor(value).view(1, -1, 1, 1) for value in (pre.mean, pre.std))
+    return ((values - mean) / std).contiguous()
+
+
+def to_pixels(images: Tensor, pre: Preprocessing) -> Tensor:
+    """The way back: (B, C, S, S) normalised to uint8 (B, S, S, C), for showing what the model saw."""
+    mean, std = (torch.tensor(value, device=images.device).view(1, -1, 1, 1) for value in (pre.mean, pre.std))
+    return (images * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def mask_to_tensor(data: bytes, size: int) -> Tensor:
+    """A mask picture (white where the object is) as bool (S, S): true where at least half of the pixel is covered."""
+    mask = load_image(data).convert("L").resize((size, size), Image.Resampling.BOX)
+    return torch.from_numpy(np.asarray(mask) >= 128)  # noqa: PLR2004 - half of 255
+
+
+def _pixels(image: bytes | Image.Image, pre: Preprocessing) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    picture = to_8_bit(image) if isinstance(image, Image.Image) else load_image(image)
+    picture = picture.convert("L" if pre.channels == 1 else "RGB")
+    if picture.size != (pre.size, pre.size):
+        picture = picture.resize((pre.size, pre.size), Image.Resampling.BILINEAR)
+    return np.asarray(picture)
