@@ -1,0 +1,180 @@
+import secrets
+from typing import Annotated
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fastapi import APIRouter, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.accounts.actions import (
+    LINK_MINUTES,
+    AccountError,
+    create_token,
+    find_by_password,
+    note_sign_in,
+    revoke_token,
+    set_password,
+    sign_out_everywhere,
+    use_link,
+)
+from app.accounts.attempts import attempts
+from app.accounts.cookies import VISITOR, end_session, set_cookie, start_session
+from app.config import settings
+from app.db import transaction
+from app.deps import DBSession, SignedIn, SignInNeededError, get_user, page
+from app.models import Token, User
+
+router = APIRouter()
+LONG = 200
+
+
+@router.get("/sign-in")
+def show_sign_in(request: Request, session: DBSession, next: str = "/") -> Response:  # noqa: A002  the address says next
+    if is_signed_in(request, session):
+        return RedirectResponse(own_address(next), 303)
+    return sign_in_page(request, next)
+
+
+def sign_in_page(request: Request, next_page: str, error: str = "", name: str = "", status: int = 200) -> Response:
+    visitor = request.cookies.get(VISITOR) or secrets.token_urlsafe(16)
+    request.scope["visitor"] = visitor  # the form's CSRF token is made from it before the cookie is set
+    response = page(
+        request, "accounts/sign_in.html", status=status, next_page=own_address(next_page), error=error, name=name
+    )
+    set_cookie(response, VISITOR, visitor)
+    return response
+
+
+@router.post("/sign-in")
+def sign_in(
+    request: Request,
+    session: DBSession,
+    name: Annotated[str, Form(max_length=LONG)],
+    password: Annotated[str, Form()],
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    keys = (f"address {request.client.host if request.client else ''}", f"name {name.strip().lower()}")
+    wait = attempts.wait(keys, settings().sign_in_attempts)
+    if wait:
+        minutes = max(1, round(wait / 60))
+        error = f"Too many tries. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again."
+        response = sign_in_page(request, next, error, name, 429)
+        response.headers["Retry-After"] = str(round(wait))
+        return response
+    user = find_by_password(session, name, password)
+    if user is None:
+        attempts.note_failure(keys)
+        return sign_in_page(request, next, "That name and password don't belong together.", name, 401)
+    attempts.forget(keys[1])
+    return signed_in(session, user, next)
+
+
+@router.get("/sign-in/link")
+def sign_in_by_link(request: Request, token: str) -> Response:
+    """A GET that changes something: the link is printed in a terminal to be opened. It works once."""
+    with transaction() as session:
+        try:
+            return signed_in(session, use_link(session, token), "/")
+        except AccountError as error:
+            if is_signed_in(request, session):  # the same link, clicked twice
+                return RedirectResponse("/", 303)
+            advice = f"{error} A link works once, within {LINK_MINUTES} minutes. Sign in with your password instead."
+            return sign_in_page(request, "/", advice, status=401)
+
+
+def signed_in(session: Session, user: User, next_page: str) -> Response:
+    note_sign_in(session, user)
+    response = RedirectResponse(own_address(next_page), 303)
+    start_session(response, user)
+    return response
+
+
+def is_signed_in(request: Request, session: Session) -> bool:
+    try:
+        get_user(request, session)
+    except SignInNeededError:
+        return False
+    return True
+
+
+def own_address(address: str) -> str:
+    """The address where it leads to this server, else ``/``: a link to us must not end on another site."""
+    parts = urlsplit(address)
+    inside = not parts.scheme and not parts.netloc and address.startswith("/") and "\\" not in address
+    return address if inside and not address.startswith("//") and address.isprintable() else "/"
+
+
+@router.post("/sign-out")
+def sign_out() -> Response:
+    response = RedirectResponse("/sign-in", 303)
+    end_session(response)
+    return response
+
+
+@router.get("/account")
+def show_account(request: Request, session: DBSession, user: SignedIn) -> Response:
+    return account_page(request, session, user)
+
+
+def account_page(  # what the page can be told besides
+    request: Request,
+    session: Session,
+    user: User,
+    *,
+    error: str = "",
+    done: str = "",
+    secret: str = "",
+    status: int = 200,
+) -> Response:
+    tokens = session.scalars(
+        select(Token).where(Token.user_id == user.id, Token.revoked_at.is_(None)).order_by(Token.created_at)
+    ).all()
+    return page(request, "accounts/account.html", status=status, tokens=tokens, error=error, done=done, secret=secret)
+
+
+@router.post("/account/password")
+def change_password(
+    request: Request,
+    session: DBSession,
+    user: SignedIn,
+    password: Annotated[str, Form()],
+    new_password: Annotated[str, Form()],
+) -> Response:
+    keys = (f"name {user.name}",)
+    if attempts.wait(keys, settings().sign_in_attempts):
+        return account_page(request, session, user, error="Too many tries. Wait a quarter of an hour.", status=429)
+    if find_by_password(session, user.name, password) is None:
+        attempts.note_failure(keys)
+        return account_page(request, session, user, error="That is not your password; nothing was changed.", status=422)
+    try:
+        set_password(session, user, new_password)
+    except AccountError as error:
+        return account_page(request, session, user, error=f"{error} Nothing was changed.", status=422)
+    response = RedirectResponse("/account", 303)
+    start_session(response, user)  # every other browser is signed out, this one goes on
+    return response
+
+
+@router.post("/account/sign-out-everywhere")
+def leave_everywhere(session: DBSession, user: SignedIn) -> Response:
+    sign_out_everywhere(session, user)
+    return sign_out()
+
+
+@router.post("/account/tokens")
+def make_token(
+    request: Request, session: DBSession, user: SignedIn, name: Annotated[str, Form(min_length=1, max_length=LONG)]
+) -> Response:
+    _, secret = create_token(session, user, name)
+    return account_page(request, session, user, secret=secret)
+
+
+@router.post("/account/tokens/{token_id}/revoke")
+def take_token_back(session: DBSession, user: SignedIn, token_id: UUID) -> Response:
+    token = session.get(Token, token_id)
+    if token is None or token.user_id != user.id:
+        raise HTTPException(404, "You have no such token.")
+    revoke_token(session, token)
+    return RedirectResponse("/account", 303)

@@ -1,0 +1,111 @@
+"""What routes ask for: a session, who is signed in, the project of the address."""
+
+import hmac
+from collections.abc import Generator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, HTTPException, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from app.accounts.cookies import csrf_token, read_session
+from app.db import reading, transaction
+from app.models import Project, Role, User
+from app.templating import page, templates
+
+__all__ = [
+    "Admin",
+    "Clinician",
+    "CurrentProject",
+    "DBSession",
+    "Engineer",
+    "SignedIn",
+    "check_csrf",
+    "find_project",
+    "page",
+    "templates",
+]
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+class SignInNeededError(Exception):
+    """Nobody is signed in: a page leads to the sign-in page and from there back."""
+
+
+def get_session(request: Request) -> Generator[Session]:
+    """One transaction a request, committed before the answer is sent; a GET only reads and waits for no writer."""
+    with reading() if request.method in SAFE_METHODS else transaction() as session:
+        yield session
+
+
+DBSession = Annotated[Session, Depends(get_session, scope="function")]
+
+
+def get_user(request: Request, session: DBSession) -> User:
+    cookie = read_session(request)
+    user = session.get(User, cookie.user_id) if cookie else None
+    if cookie is None or user is None or not user.active:
+        raise SignInNeededError
+    if not hmac.compare_digest(user.session_key, cookie.session_key):
+        raise SignInNeededError
+    request.state.user = user
+    return user
+
+
+SignedIn = Annotated[User, Depends(get_user)]
+Clinician = SignedIn  # every role may do what a clinician may
+
+
+def get_engineer(user: SignedIn) -> User:
+    return at_least_engineer(user)
+
+
+def get_admin(user: SignedIn) -> User:
+    if user.role is not Role.ADMIN:
+        raise HTTPException(403, f"This is for administrators, and you are signed in as a {user.role.value}.")
+    return user
+
+
+def at_least_engineer(user: User) -> User:
+    if user.role is Role.CLINICIAN:
+        raise HTTPException(
+            403, "Data sets and checkpoints are the engineers' part, and you are signed in as a clinician."
+        )
+    return user
+
+
+Engineer = Annotated[User, Depends(get_engineer)]
+Admin = Annotated[User, Depends(get_admin)]
+
+
+def find_project(session: Session, project_id: UUID) -> Project:
+    project = session.scalar(select(Project).where(Project.id == project_id).options(selectinload(Project.classes)))
+    if project is None:
+        raise HTTPException(404, "There is no such project: it was removed, or the address is not complete.")
+    return project
+
+
+def get_project(session: DBSession, user: SignedIn, project_id: UUID) -> Project:
+    del user  # asked for so that nobody learns which projects exist without signing in
+    return find_project(session, project_id)
+
+
+CurrentProject = Annotated[Project, Depends(get_project)]
+
+
+async def check_csrf(request: Request) -> None:
+    """Refuses a change that doesn't come from one of our own pages: the token in a header (htmx) or in the form."""
+    if request.method in SAFE_METHODS:
+        return
+    given = request.headers.get("X-CSRF-Token")
+    if given is None:
+        field = (await request.form()).get("csrf_token", "")
+        given = field if isinstance(field, str) else ""
+    expected = csrf_token(request)
+    if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
+        raise HTTPException(
+            403,
+            "This page was opened before you signed in, or in another browser. Load it again and repeat what you did.",
+        )

@@ -1,0 +1,146 @@
+"""What a person is told when something goes wrong: what went wrong, what was kept, what to do.
+
+A page for a browser, a fragment for htmx, problem+json (RFC 9457) for the API.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+
+from app.deps import SAFE_METHODS, SignInNeededError, page
+from app.headers import add_headers
+
+API = "/api/"
+PROBLEM = "application/problem+json"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Problem:
+    status: int
+    what: str
+    kept: str = ""
+    todo: str = ""
+    details: str = ""
+
+
+TODO: dict[int, str] = {
+    401: "Sign in and try again.",
+    403: "Ask someone with the right role, or an administrator.",
+    404: "Go back, or start from the list of projects.",
+    405: "Go back and use the buttons of the page.",
+    413: "Send a smaller file, or ask an administrator to raise the limit.",
+    429: "Wait a little and try again.",
+}
+
+
+def add_error_pages(app: FastAPI) -> None:
+    app.add_exception_handler(SignInNeededError, ask_to_sign_in)
+    app.add_exception_handler(HTTPException, tell_refusal)
+    app.add_exception_handler(RequestValidationError, tell_mistakes)
+    app.add_exception_handler(Exception, tell_failure)
+
+
+def ask_to_sign_in(request: Request, error: Exception) -> Response:
+    del error
+    if request.url.path.startswith(API):
+        return tell(request, Problem(401, "This needs a token that stands.", todo=TODO[401]))
+    # After a change the way back leads to the page it was made on: the change itself can't be repeated by a link.
+    back = request.url.path if request.method in SAFE_METHODS and not from_htmx(request) else ""
+    if request.url.query and back:
+        back += f"?{request.url.query}"
+    address = "/sign-in" + (f"?next={quote(back, safe='')}" if back and back != "/" else "")
+    if from_htmx(request):
+        return Response(status_code=401, headers={"HX-Redirect": address})
+    return RedirectResponse(address, status_code=303)
+
+
+def tell_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    what = error.detail if isinstance(error.detail, str) else ""
+    if not what or what == HTTPStatus(status).phrase or not what.endswith((".", "!", "?")):
+        what = {
+            404: "There is nothing at this address.",
+            405: "This address can't be used that way.",
+            413: "That is more than this server takes at once.",
+        }.get(status, f"The server answered: {what or HTTPStatus(status).phrase}.")
+    kept = "" if request.method in SAFE_METHODS else "Nothing was changed."
+    response = tell(request, Problem(status, what, kept, TODO.get(status, "")))
+    response.headers.update(error.headers or {})
+    return response
+
+
+def tell_mistakes(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if not request.url.path.startswith(API) and any(each["loc"][:1] == ("path",) for each in error.errors()):
+        return tell(request, Problem(404, "There is nothing at this address.", todo=TODO[404]))
+    mistakes = sentences(error.errors())
+    return tell(
+        request,
+        Problem(422, "Something in what was sent can't be read.", "Nothing was changed.", " ".join(mistakes)),
+        errors=mistakes,
+    )
+
+
+def tell_failure(request: Request, error: Exception) -> Response:
+    number = uuid4().hex[:8]
+    log.error("Failure %s at %s %s", number, request.method, request.url.path, exc_info=error)
+    response = tell(
+        request,
+        Problem(
+            500,
+            "Something went wrong in the server, not in what you did.",
+            "Nothing was half saved: what stood before still stands.",
+            f"Try again. If it stays so, tell your administrator the number {number}; the server's log explains it.",
+        ),
+    )
+    add_headers(response.headers)  # this answer passes no middleware
+    return response
+
+
+def tell(request: Request, problem: Problem, errors: Sequence[str] = ()) -> Response:
+    if request.url.path.startswith(API):
+        return JSONResponse(
+            {
+                "type": "about:blank",
+                "title": HTTPStatus(problem.status).phrase,
+                "status": problem.status,
+                "detail": " ".join(part for part in (problem.what, problem.kept, problem.todo) if part),
+                "errors": list(errors),
+            },
+            status_code=problem.status,
+            media_type=PROBLEM,
+        )
+    block = "fragment" if from_htmx(request) else None
+    return page(
+        request,
+        "errors/error.html",
+        block,
+        problem.status,
+        what=problem.what,
+        kept=problem.kept,
+        todo=problem.todo,
+        details=problem.details,
+    )
+
+
+def from_htmx(request: Request) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def sentences(errors: Sequence[Any]) -> list[str]:
+    """``count: Input should be greater than or equal to 1.`` for each mistake that pydantic found."""
+    return [
+        f"{'.'.join(str(part) for part in each['loc'][1:]) or 'the request'}: {each['msg'].rstrip('.')}."
+        for each in errors
+    ]

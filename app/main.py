@@ -1,0 +1,68 @@
+"""The web server."""
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import text
+from starlette.types import Scope
+
+from app.accounts import routes as accounts
+from app.api import routes as api
+from app.db import reading
+from app.deps import check_csrf
+from app.errors import add_error_pages
+from app.headers import A_YEAR, Headers
+from app.pictures import routes as pictures
+from app.projects import routes as projects
+from app.runs import routes as runs
+from app.templating import STATIC
+
+# Pages, one router for each folder.
+PAGES: tuple[APIRouter, ...] = (
+    accounts.router,
+    projects.router,
+    runs.router,
+    pictures.router,
+)
+FORM_BYTES = 2**20
+
+health = APIRouter()
+
+
+def create_app() -> FastAPI:
+    app = FastAPI(
+        title="Right Reasons",
+        version=version("rightreasons"),
+        summary="Bring small vision models to agree with what a domain expert knows.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # their pages load scripts from other hosts; /api/v1/docs is our own
+        redoc_url=None,
+        max_body_size=FORM_BYTES,  # uploads have a limit of their own, in app/api
+    )
+    add_error_pages(app)
+    app.add_middleware(Headers)
+    app.include_router(health, include_in_schema=False)
+    for router in PAGES:
+        app.include_router(router, dependencies=[Depends(check_csrf)], include_in_schema=False)
+    app.include_router(api.router)
+    app.mount("/static", Static(directory=STATIC), name="static")
+    return app
+
+
+@health.get("/healthz")
+def healthz() -> dict[str, str]:
+    """For load balancers: the server runs and its database answers."""
+    with reading() as session:
+        session.execute(text("SELECT 1"))
+    return {"status": "ok"}
+
+
+class Static(StaticFiles):
+    """Files whose address carries their version are kept for ever; others are asked for anew."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        versioned = scope["query_string"].startswith(b"v=") and response.status_code in {200, 304}
+        response.headers["Cache-Control"] = f"public, max-age={A_YEAR}, immutable" if versioned else "no-cache"
+        return response

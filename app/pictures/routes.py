@@ -1,0 +1,128 @@
+"""Addresses of pictures; every one needs a sign-in and never changes, so that browsers keep it.
+
+/pictures/images/{image_id}                       as it was imported
+/pictures/images/{image_id}/thumbnail             ?size=96, 240 (unless told) or 480: pixels of the longer side
+/pictures/explanations/{explanation_id}/image     the image alone, of one size with the three below
+/pictures/explanations/{explanation_id}/map       its clusters in their colours with their numbers, on black
+/pictures/explanations/{explanation_id}/overlay   its clusters over it
+/pictures/explanations/{explanation_id}/layer     its clusters on a clear ground, to lay over ``image``;
+                                                  ?cluster=2 shows that one alone
+The last four take ?size=240, 480 (unless told) or 960.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+from uuid import UUID
+
+import numpy as np
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from PIL.Image import Image as Picture
+from sqlalchemy.orm import joinedload
+
+from app.deps import Clinician, DBSession
+from app.models import Explanation, Image
+from app.pictures import drawing
+from app.pictures.cache import drawn, headers, known
+from app.storage import BlobMissingError, storage
+
+router = APIRouter(prefix="/pictures")
+
+ThumbnailSize = Annotated[Literal[96, 240, 480], Query()]
+Size = Annotated[Literal[240, 480, 960], Query()]
+# What browsers show as it is; everything else is turned into PNG.
+TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+
+
+def get_image(session: DBSession, user: Clinician, image_id: UUID) -> Image:
+    del user  # asked for so that nobody sees a picture without signing in
+    image = session.get(Image, image_id)
+    if image is None:
+        raise HTTPException(404, "There is no such picture: its data set was removed, or the address is not complete.")
+    return image
+
+
+def get_explanation(session: DBSession, user: Clinician, explanation_id: UUID) -> Explanation:
+    del user
+    explanation = session.get(Explanation, explanation_id, options=[joinedload(Explanation.image)])
+    if explanation is None:
+        raise HTTPException(404, "There is no such picture: its analysis was removed, or the address is not complete.")
+    return explanation
+
+
+CurrentImage = Annotated[Image, Depends(get_image)]
+CurrentExplanation = Annotated[Explanation, Depends(get_explanation)]
+
+
+def blob(digest: str) -> bytes:
+    try:
+        return storage().get(digest)
+    except BlobMissingError as error:
+        raise HTTPException(
+            404, "The file of this picture is missing in the store; an engineer can import it again."
+        ) from error
+
+
+@router.get("/images/{image_id}")
+def show_image(request: Request, image: CurrentImage) -> Response:
+    if known(request, image.blob):
+        return Response(status_code=304, headers=headers(image.blob))
+    data = blob(image.blob)
+    for start, media_type in TYPES.items():
+        if data.startswith(start):
+            return Response(data, media_type=media_type, headers=headers(image.blob))
+    return drawn(request, ("image", image.blob), lambda: drawing.as_png(drawing.opened(data)))
+
+
+@router.get("/images/{image_id}/thumbnail")
+def show_thumbnail(request: Request, image: CurrentImage, size: ThumbnailSize = 240) -> Response:
+    def draw() -> bytes:
+        return drawing.as_png(drawing.fitted(drawing.opened(blob(image.blob)), size))
+
+    return drawn(request, ("fitted", image.blob, str(size)), draw)
+
+
+@router.get("/explanations/{explanation_id}/image")
+def show_explained_image(request: Request, explanation: CurrentExplanation, size: Size = 480) -> Response:
+    def draw() -> bytes:
+        return drawing.as_png(drawing.fitted(drawing.opened(blob(explanation.image.blob)), size))
+
+    return drawn(request, ("fitted", explanation.image.blob, str(size)), draw)
+
+
+@router.get("/explanations/{explanation_id}/map")
+def show_map(request: Request, explanation: CurrentExplanation, size: Size = 480) -> Response:
+    return of_clusters(request, explanation, "map", size, lambda _, cells: drawing.cluster_map(cells))
+
+
+@router.get("/explanations/{explanation_id}/overlay")
+def show_overlay(request: Request, explanation: CurrentExplanation, size: Size = 480) -> Response:
+    return of_clusters(request, explanation, "overlay", size, drawing.overlay)
+
+
+@router.get("/explanations/{explanation_id}/layer")
+def show_layer(
+    request: Request,
+    explanation: CurrentExplanation,
+    size: Size = 480,
+    cluster: Annotated[int, Query(ge=0, le=len(drawing.PALETTE))] = 0,
+) -> Response:
+    def draw(_: Picture, cells: drawing.Cells) -> Picture:
+        return drawing.layer(np.where(cells == cluster, cells, 0) if cluster else cells)
+
+    return of_clusters(request, explanation, f"layer {cluster}", size, draw)
+
+
+def of_clusters(
+    request: Request,
+    explanation: Explanation,
+    what: str,
+    size: int,
+    draw: Callable[[Picture, drawing.Cells], Picture],
+) -> Response:
+    image, assignment = explanation.image.blob, explanation.assignment
+
+    def draw_all() -> bytes:
+        picture = drawing.fitted(drawing.opened(blob(image)), size)
+        return drawing.as_png(draw(picture, drawing.cells_of(blob(assignment), picture.size)))
+
+    return drawn(request, (what, image, assignment, str(size)), draw_all)

@@ -1,0 +1,58 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.models import Project, TargetClass
+
+LEAST_CLASSES = 2
+
+
+class ProjectError(Exception):
+    """The project can't be made so; the message is a sentence for a person."""
+
+
+def create_project(
+    session: Session,
+    name: str,
+    task: str,
+    class_names: Sequence[str],
+    user_id: UUID | None = None,
+    *,
+    group_by: Sequence[str] = (),
+    lvlm: str = "none",
+    critic_notes: str = "",
+    is_demo: bool = False,
+) -> Project:
+    """``class_names`` in the order of the model's outputs.
+
+    Raises ProjectError where the name is empty or taken, or there are not two different classes.
+    """
+    name = name.strip()
+    if not name:
+        raise ProjectError("A project needs a name.")
+    if session.scalar(select(Project).where(Project.name == name)) is not None:
+        raise ProjectError(f"There is already a project with the name {name}.")
+    project = Project(
+        name=name,
+        task=task.strip(),
+        group_by=list(group_by),
+        lvlm=lvlm,
+        critic_notes=critic_notes,
+        is_demo=is_demo,
+        created_by_id=user_id,
+        classes=[TargetClass(position=place, name=each) for place, each in enumerate(cleaned(class_names))],
+    )
+    session.add(project)
+    session.flush()
+    return project
+
+
+def cleaned(class_names: Sequence[str]) -> list[str]:
+    names = [name.strip() for name in class_names]
+    if "" in names or len(set(names)) < len(names):
+        raise ProjectError("Every class needs a name of its own.")
+    if len(names) < LEAST_CLASSES:
+        raise ProjectError("A project needs at least two classes.")
+    return names

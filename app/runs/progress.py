@@ -1,0 +1,119 @@
+"""Where a run stands, in words, figured from its row alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.config import settings
+from app.db import now
+from app.models import Kind, Run, Stage, State
+from app.projects.queries import Step
+from app.runs.stages import STAGES
+
+TITLES: dict[Kind, str] = {
+    Kind.IMPORT: "Importing images",
+    Kind.REGISTRATION: "Adding a checkpoint",
+    Kind.TRAINING: "Training a first checkpoint",
+    Kind.ANALYSIS: "Explaining the checkpoint",
+    Kind.CRITIQUE: "The critic reads the clusters",
+    Kind.TRIAL: "Trying the specification on a few images",
+    Kind.REALIGNMENT: "Realigning the checkpoint",
+    Kind.EVALUATION: "Measuring the checkpoints",
+}
+STAGES_IN_WORDS: dict[Stage, str] = {
+    Stage.READ: "checking and reading the images",
+    Stage.REGISTER: "reading the weights and choosing how to explain them",
+    Stage.FIT: "training",
+    Stage.SELECT: "choosing the alignment set",
+    Stage.ATTRIBUTE: "explaining and clustering",
+    Stage.DESCRIBE: "naming what the clusters cover",
+    Stage.CRITICISE: "criticising and judging",
+    Stage.REALIGN: "realigning",
+    Stage.PREDICT: "answering for every image",
+    Stage.MEASURE: "measuring",
+}
+UNITS: dict[Stage, str] = {
+    Stage.READ: "images",
+    Stage.REGISTER: "steps",
+    Stage.FIT: "epochs",
+    Stage.REALIGN: "epochs",
+    Stage.MEASURE: "steps",
+}
+# The step of the loop where what a kind of run makes is seen.
+STEPS: dict[Kind, Step] = {
+    Kind.IMPORT: Step.UNDERSTAND,
+    Kind.REGISTRATION: Step.UNDERSTAND,
+    Kind.TRAINING: Step.UNDERSTAND,
+    Kind.ANALYSIS: Step.UNDERSTAND,
+    Kind.TRIAL: Step.SPECIFY,
+    Kind.CRITIQUE: Step.REVIEW,
+    Kind.REALIGNMENT: Step.DECIDE,
+    Kind.EVALUATION: Step.DECIDE,
+}
+PATIENCE = 15  # seconds in the queue after which the page says that no worker has come
+
+
+@dataclass(frozen=True)
+class Progress:
+    title: str
+    stage: str  # in words
+    stage_number: int  # from 1; 0 before the first
+    stages: int
+    done: int
+    total: int
+    unit: str
+    speed: str  # "12 images a second"; empty while unknown
+    seconds_left: float | None  # of this stage
+    silent_for: float  # seconds since the last sign of life, where that is too long; else 0
+    waiting_long: bool
+
+    @property
+    def share(self) -> float | None:
+        return self.done / self.total if self.total else None
+
+
+def progress_of(run: Run, at: datetime | None = None) -> Progress:
+    at = at or now()
+    stages = STAGES[run.kind]
+    per_second = speed(run, at)
+    unit = UNITS.get(run.stage, "images") if run.stage else "images"
+    return Progress(
+        title=TITLES[run.kind],
+        stage=STAGES_IN_WORDS[run.stage] if run.stage else "",
+        stage_number=stages.index(run.stage) + 1 if run.stage in stages else 0,
+        stages=len(stages),
+        done=run.done,
+        total=run.total,
+        unit=unit,
+        speed=speed_in_words(per_second, unit),
+        seconds_left=max(0.0, (run.total - run.done) / per_second) if per_second and run.total else None,
+        silent_for=silence(run, at),
+        waiting_long=run.state is State.QUEUED and (at - run.created_at).total_seconds() > PATIENCE,
+    )
+
+
+def speed(run: Run, at: datetime) -> float:
+    """Items of the stage a second; 0 while nothing is known."""
+    if run.state is not State.RUNNING or run.stage_started_at is None:
+        return 0.0
+    seconds = (at - run.stage_started_at).total_seconds()
+    return run.done / seconds if seconds > 0 else 0.0
+
+
+def speed_in_words(per_second: float, unit: str) -> str:
+    if per_second <= 0:
+        return ""
+    if per_second >= 1:
+        return f"{per_second:.0f} {unit} a second"
+    return f"{1 / per_second:.0f} seconds each" if per_second > 1 / 120 else f"{1 / per_second / 60:.0f} minutes each"
+
+
+def silence(run: Run, at: datetime) -> float:
+    if run.state is not State.RUNNING or run.heartbeat_at is None:
+        return 0.0
+    seconds = (at - run.heartbeat_at).total_seconds()
+    return seconds if seconds > settings().lost_after_seconds else 0.0
+
+
+def result_url(run: Run) -> str:
+    """The page where what the run made is seen."""
+    return f"/projects/{run.project_id}/{STEPS[run.kind].path}"

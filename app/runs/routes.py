@@ -1,0 +1,51 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.deps import Clinician, DBSession, find_project, page
+from app.models import Run
+from app.projects.queries import loop_state
+from app.runs.actions import cancel_run
+from app.runs.curves import curves_of
+from app.runs.progress import STEPS
+from app.runs.queries import epochs_of, find_run
+
+router = APIRouter(prefix="/runs")
+
+
+def get_run(session: DBSession, user: Clinician, run_id: UUID) -> Run:
+    del user  # asked for so that nobody learns which runs exist without signing in
+    return find_run(session, run_id)
+
+
+CurrentRun = Annotated[Run, Depends(get_run)]
+
+
+@router.get("/{run_id}")
+def show_run(request: Request, session: DBSession, run: CurrentRun) -> Response:
+    project = find_project(session, run.project_id)
+    return page(
+        request,
+        "runs/run.html",
+        run=run,
+        project=project,
+        loop=loop_state(session, project),
+        step=STEPS[run.kind],
+        curves=curves_of(epochs_of(session, run)),
+    )
+
+
+@router.get("/{run_id}/progress")
+def show_progress(request: Request, session: DBSession, run: CurrentRun) -> Response:
+    """The fragment that asks for itself again, until the run is in its final state."""
+    return page(request, "runs/progress.html", run=run, curves=curves_of(epochs_of(session, run)))
+
+
+@router.post("/{run_id}/cancel")
+def cancel(request: Request, session: DBSession, run: CurrentRun) -> Response:
+    cancel_run(session, run)
+    if request.headers.get("HX-Request") == "true":
+        return show_progress(request, session, run)
+    return RedirectResponse(f"/runs/{run.id}", 303)
