@@ -1,0 +1,261 @@
+"""What a folder says of its images: the rows of manifest.csv, or the folders split/class when there is none."""
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+MANIFEST = "manifest.csv"
+SPLITS = ("train", "validation", "test")
+NEEDED = ("path", "label", "split")
+MASK = "spurious_mask"
+DEFAULT_PATIENT_COLUMN = "patient_id"
+SUFFIXES = (".png", ".jpg", ".jpeg")
+# What desktops leave behind in folders.
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX")
+LONGEST_TEXT = 200
+LONGEST_PATH = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    number: int  # as a spreadsheet counts manifest.csv, so the first is 2; without a manifest from 1 on
+    path: str  # inside the folder, with / between its parts
+    label: str
+    split: str  # one of SPLITS
+    attributes: dict[str, str]
+    patient: str | None
+    mask: str | None  # path of the true spurious mask, for measuring only
+
+
+@dataclass(frozen=True)
+class Problem:
+    row: int | None  # None where it is no row's, or where there is no manifest
+    path: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    pixels: int  # of one image
+    files: int
+    file_bytes: int
+    total_bytes: int  # of all files, unpacked
+    ratio: float  # of a file's size in a zip, unpacked to packed
+
+
+@dataclass
+class Listing:
+    """Everything in a folder, by path; links are neither followed nor files."""
+
+    files: dict[str, int] = field(default_factory=dict)  # size in bytes
+    links: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)  # pipes, sockets, devices
+
+
+@dataclass
+class Declared:
+    """The rows that are well formed, and what is wrong with the others."""
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    attributes: list[str] = field(default_factory=list)
+    has_manifest: bool = True
+
+
+def list_folder(folder: Path) -> Listing:
+    listing = Listing()
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        with os.scandir(folder / inside) as entries:
+            for entry in entries:
+                path = f"{inside}/{entry.name}" if inside else entry.name
+                if entry.is_symlink():
+                    listing.links.add(path)
+                elif entry.is_dir():
+                    listing.folders.add(path)
+                    waiting.append(path)
+                elif entry.is_file():
+                    listing.files[path] = entry.stat().st_size
+                else:
+                    listing.others.add(path)
+    return listing
+
+
+def declared_rows(folder: Path, listing: Listing, limits: Limits, patient_column: str | None) -> Declared:
+    """Rows of manifest.csv, or of the folders train|validation|test/<class> where there is no manifest."""
+    if MANIFEST in listing.links:
+        return Declared(problems=[Problem(None, MANIFEST, "It is a link; links are not followed.")])
+    size = listing.files.get(MANIFEST)
+    if size is None:
+        return _folder_rows(listing)
+    if size > limits.file_bytes:
+        message = f"It has {size:,} bytes; a file may have {limits.file_bytes:,}."
+        return Declared(problems=[Problem(None, MANIFEST, message)])
+    return _manifest_rows((folder / MANIFEST).read_bytes(), patient_column)
+
+
+def path_problem(path: str) -> str | None:
+    """What is wrong with a path before looking for the file, or None."""
+    if "\\" in path:
+        return "The path has a backslash; write / between folders."
+    if PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
+        return "The path is absolute; write it as it stands inside the folder."
+    if ".." in PurePosixPath(path).parts:
+        return "The path leads outside the folder."
+    if len(path) > LONGEST_PATH:
+        return f"The path has {len(path)} characters; it may have {LONGEST_PATH}."
+    return None
+
+
+def _manifest_rows(data: bytes, patient_column: str | None) -> Declared:
+    declared = Declared()
+    try:
+        # Spreadsheets put a byte order mark before UTF-8.
+        records = _records(data.decode("utf-8-sig"))
+        header = [name.strip() for name in next(records, [])]
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        declared.problems.append(Problem(line, MANIFEST, "It is not UTF-8 text; save it as CSV in UTF-8."))
+        return declared
+    except csv.Error as error:
+        declared.problems.append(Problem(1, MANIFEST, f"Its first row is no CSV ({error})."))
+        return declared
+    complaint = _header_problem(header, patient_column)
+    if complaint:
+        declared.problems.append(Problem(1, MANIFEST, complaint))
+        return declared
+    known = {*NEEDED, MASK, patient_column}
+    declared.attributes = [name for name in header if name not in known]
+    _read_records(records, header, patient_column, declared)
+    return declared
+
+
+def _records(text: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), strict=True)
+
+
+def _header_problem(  # noqa: PLR0911 - one for each reason
+    header: Sequence[str], patient_column: str | None
+) -> str | None:
+    if not header:
+        return "It is empty; it needs the columns path, label and split."
+    missing = [name for name in NEEDED if name not in header]
+    if missing and any(sign in name for name in header for sign in ";\t"):
+        return "Its columns must be separated by commas."
+    if missing:
+        return f"It has no column {' and no column '.join(missing)}; it needs path, label and split."
+    doubled = sorted({name for name in header if header.count(name) > 1})
+    if doubled:
+        return f"The column {doubled[0] or 'without a name'} stands more than once."
+    if "" in header:
+        return "It has a column without a name."
+    if patient_column not in {None, DEFAULT_PATIENT_COLUMN, *header}:
+        return f"It has no column {patient_column}, which was to tell the patients apart."
+    return None
+
+
+def _read_records(
+    records: Iterator[list[str]], header: Sequence[str], patient_column: str | None, declared: Declared
+) -> None:
+    number = 1
+    while True:
+        number += 1
+        try:
+            cells = next(records, None)
+        except csv.Error as error:
+            # Where a quote is broken, the rows after it cannot be told apart either.
+            declared.problems.append(Problem(number, MANIFEST, f"From here on it is no CSV ({error})."))
+            return
+        if cells is None:
+            return
+        if not any(cells):
+            continue
+        row = _row(number, [cell.strip() for cell in cells], header, patient_column)
+        declared.rows.append(row) if isinstance(row, Row) else declared.problems.append(row)
+
+
+def _row(number: int, cells: Sequence[str], header: Sequence[str], patient_column: str | None) -> Row | Problem:
+    if len(cells) != len(header):
+        return Problem(number, cells[0], f"The row has {len(cells)} cells; the header has {len(header)}.")
+    values = dict(zip(header, cells, strict=True))
+    path = values.pop("path")
+    complaint = _cell_problem(path, values)
+    if complaint:
+        return Problem(number, path, complaint)
+    mask = values.pop(MASK, "") or None
+    return Row(
+        number=number,
+        path=str(PurePosixPath(path)),
+        label=values.pop("label"),
+        split=values.pop("split"),
+        patient=(values.pop(patient_column, "") or None) if patient_column else None,
+        mask=str(PurePosixPath(mask)) if mask else None,
+        attributes=values,
+    )
+
+
+def _cell_problem(path: str, values: dict[str, str]) -> str | None:
+    for name, value in (("path", path), *values.items()):
+        if not value and name in NEEDED:
+            return f"The {name} is empty."
+        if not value.isprintable():
+            return f"The {name} holds control characters."
+        if len(value) > LONGEST_TEXT and name not in {"path", MASK}:
+            return f"The {name} has {len(value)} characters; it may have {LONGEST_TEXT}."
+    if values["split"] not in SPLITS:
+        return f"Unknown split {values['split']!r}; use train, validation or test."
+    complaint = path_problem(path)
+    if complaint:
+        return complaint
+    mask = path_problem(values.get(MASK, ""))
+    return f"{MASK}: {mask}" if mask else None
+
+
+def _folder_rows(listing: Listing) -> Declared:
+    declared = Declared(has_manifest=False)
+    found = [path for path in (*listing.files, *listing.links, *listing.folders, *listing.others) if _counts(path)]
+    if not any(path in SPLITS for path in listing.folders):
+        message = "There is neither a manifest.csv nor a folder train, validation or test."
+        declared.problems.append(Problem(None, "", message))
+        return declared
+    for path in sorted(found):
+        parts = PurePosixPath(path).parts
+        complaint = _place_problem(path, parts, listing)
+        if complaint:
+            declared.problems.append(Problem(None, path, complaint))
+        elif len(parts) == 3 and path in listing.files:  # noqa: PLR2004 - split/class/file
+            split, label, _ = parts
+            declared.rows.append(Row(len(declared.rows) + 1, path, label, split, {}, None, None))
+    return declared
+
+
+def _counts(path: str) -> bool:
+    """False for hidden files, what desktops leave behind, and loose files beside the split folders."""
+    return not any(part.startswith(".") or part in LITTER for part in PurePosixPath(path).parts)
+
+
+def _place_problem(  # noqa: PLR0911 - one for each reason
+    path: str, parts: Sequence[str], listing: Listing
+) -> str | None:
+    is_folder = path in listing.folders
+    if path in listing.links:
+        return "It is a link; links are not followed."
+    if parts[0] not in SPLITS:
+        unknown = len(parts) == 1 and is_folder
+        return f"Unknown folder {path!r}; the splits are train, validation and test." if unknown else None
+    if len(parts) <= 2:  # noqa: PLR2004 - split, or split/class
+        return None if is_folder else "It stands beside the class folders; images belong into train/<class>/."
+    if is_folder or len(parts) > 3:  # noqa: PLR2004 - split/class/file
+        return (
+            "It is a folder inside a class folder; images belong directly into train/<class>/." if is_folder else None
+        )
+    if not path.isprintable():
+        return "The path holds control characters."
+    if not path.lower().endswith(SUFFIXES):
+        return "It is no .png, .jpg or .jpeg file."
+    return path_problem(path)
