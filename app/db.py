@@ -98,8 +98,8 @@ def transaction() -> Generator[Session]:
 
 @contextmanager
 def reading() -> Generator[Session]:
-    """A session that only reads, so it waits for no writer; anything written in it is rolled back."""
+    """A session that only reads, so it waits for no writer; its rows stay readable after it."""
     with session_factory()() as session:
         session.connection(execution_options={"reads_only": True})
         yield session
-        session.rollback()
+        session.expunge_all()  # the rollback at the end would empty the rows

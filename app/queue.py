@@ -4,6 +4,8 @@ from functools import lru_cache
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import RedisError
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -28,7 +30,14 @@ def celery() -> Celery:
         # sweep finds what was lost. So it is acknowledged early, and a lost one costs seconds, not a result.
         task_acks_late=False,
         worker_prefetch_multiplier=1,
-        broker_transport_options={"socket_timeout": 10, "socket_connect_timeout": 5, "retry_on_timeout": True},
+        # A request must not hang on a broker that is away; the sweep sends again what could not be sent.
+        broker_transport_options={
+            "socket_timeout": 10,
+            "socket_connect_timeout": 2,
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+        },
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
@@ -44,7 +53,7 @@ def send(name: str, arguments: tuple[str | int, ...], queue: str) -> bool:
     """False when the broker could not be reached: the sweep sends it again, nothing is lost."""
     try:
         celery().send_task(name, args=arguments, queue=queue, retry=False)
-    except (OSError, celery().connection_for_write().recoverable_connection_errors):
+    except (OSError, OperationalError, RedisError):
         return False
     return True
 

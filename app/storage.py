@@ -1,5 +1,6 @@
 """Blobs by the hash of their content, in a local folder or any store that fsspec knows."""
 
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from uuid import uuid4
@@ -39,6 +40,11 @@ class Storage:
         except FileNotFoundError as error:
             raise BlobMissingError(f"The store at {self.root} has no blob {digest}.") from error
         return data
+
+    def forget(self, digest: str) -> None:
+        """Takes a blob away that nothing needs any more, such as a half-trained model; gone already is fine."""
+        with suppress(FileNotFoundError):
+            self.files.rm_file(self._path(digest))
 
 
 @lru_cache

@@ -42,6 +42,7 @@ class Stage(StrEnum):
     SELECT = "select"
     ATTRIBUTE = "attribute"
     DESCRIBE = "describe"
+    SUMMARISE = "summarise"
     CRITICISE = "criticise"
     REALIGN = "realign"
     PREDICT = "predict"

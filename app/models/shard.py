@@ -32,7 +32,7 @@ class Shard(Base):
     state: Mapped[ShardState] = mapped_column(words(ShardState), default=ShardState.PENDING)
     claim: Mapped[str] = mapped_column(String(32), default="", doc="which delivery holds it")
     attempts: Mapped[int] = mapped_column(default=0)
-    sent_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None] = mapped_column(doc="when its message left; none: its turn has not come")
     heartbeat_at: Mapped[datetime | None]
     # What a sequential stage hands to its next shard, such as the blob of a half-trained model.
     outcome: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "e8730872cd15"
+revision = "a560d86c0dfd"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -137,6 +137,7 @@ def upgrade() -> None:
                 "select",
                 "attribute",
                 "describe",
+                "summarise",
                 "criticise",
                 "realign",
                 "predict",
@@ -302,6 +303,7 @@ def upgrade() -> None:
                 "select",
                 "attribute",
                 "describe",
+                "summarise",
                 "criticise",
                 "realign",
                 "predict",
@@ -325,7 +327,7 @@ def upgrade() -> None:
         ),
         sa.Column("claim", sa.String(length=32), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("heartbeat_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_shard_run_id_run"), ondelete="CASCADE"),

@@ -1,0 +1,231 @@
+"""Runs as a state machine, on SQLite and PostgreSQL; the stages are two of the test's own."""
+
+import sys
+from collections.abc import Generator
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import now, reading, transaction
+from app.models import Project, Run, Shard, ShardState, Stage, State
+from app.runs.actions import cancel_run, start_run
+from app.runs.parameters import EvaluationParameters
+from worker.tasks import engine
+from worker.tasks.here import run_here
+from worker.tasks.job import CancelledError, Job, Plan, RefusedError, Write
+from worker.tasks.sweep import end_cancelled_runs, free_lost_shards
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+class Recorder:
+    """Stands for a stage's module: 5 items in shards of 2, and what was done with them."""
+
+    def __init__(self, sequential: bool = False) -> None:
+        self.sequential = sequential
+        self.worked: list[tuple[int, int, int]] = []
+        self.previous: list[dict[str, Any]] = []
+        self.error: Exception | None = None
+
+    def plan(self, session: Session, run: Run) -> Plan:
+        return Plan(5, 2, self.sequential)
+
+    def work(self, job: Job) -> Write:
+        if self.error is not None:
+            raise self.error
+        self.worked.append((job.number, job.first, job.last))
+        self.previous.append(job.previous)
+
+        def write(session: Session, run: Run) -> dict[str, Any]:
+            run.result = {**run.result, str(job.number): run.result.get(str(job.number), 0) + 1}
+            return {"number": job.number}
+
+        return write
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch) -> Generator[tuple[Recorder, Recorder]]:
+    first, second = Recorder(), Recorder(sequential=True)
+    for stage, recorder in ((Stage.PREDICT, first), (Stage.MEASURE, second)):
+        module = ModuleType(f"worker.tasks.{stage.value}")
+        module.plan, module.work = recorder.plan, recorder.work  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return first, second
+
+
+def started() -> UUID:
+    with transaction() as session:
+        project = Project(name="Digits", group_by=[])
+        session.add(project)
+        session.flush()
+        parameters = EvaluationParameters(checkpoint_ids=(project.id,))
+        return start_run(session, project.id, parameters).id
+
+
+def run_of(run_id: UUID) -> Run:
+    with reading() as session:
+        return session.get_one(Run, run_id)
+
+
+def shards_of(run_id: UUID) -> list[Shard]:
+    with reading() as session:
+        return list(session.scalars(select(Shard).where(Shard.run_id == run_id).order_by(Shard.stage, Shard.number)))
+
+
+def test_a_run_goes_through_all_shards_of_all_stages(stages):
+    run_id = started()
+    run_here(run_id)
+    assert stages[0].worked == [(0, 0, 2), (1, 2, 4), (2, 4, 5)]
+    assert stages[1].worked == [(0, 0, 2), (1, 2, 4), (2, 4, 5)]
+    run = run_of(run_id)
+    assert (run.state, run.done, run.total) == (State.SUCCEEDED, 5, 5)
+    assert all(shard.state is ShardState.DONE for shard in shards_of(run_id))
+
+
+def test_a_sequential_stage_hands_its_outcome_to_the_next_shard(stages):
+    run_here(started())
+    assert stages[1].previous == [{}, {"number": 0}, {"number": 1}]
+
+
+def test_a_run_begun_twice_has_its_shards_once(stages):
+    run_id = started()
+    engine.begin(run_id)
+    engine.begin(run_id)
+    assert len(shards_of(run_id)) == 3
+
+
+def test_a_shard_delivered_twice_is_done_once(stages):
+    run_id = started()
+    engine.begin(run_id)
+    engine.run_shard(run_id, Stage.PREDICT, 0)
+    engine.run_shard(run_id, Stage.PREDICT, 0)
+    assert stages[0].worked == [(0, 0, 2)]
+    assert run_of(run_id).result == {"0": 1}
+
+
+def test_a_shard_that_another_worker_holds_is_left_alone(stages):
+    run_id = started()
+    engine.begin(run_id)
+    with transaction() as session:
+        assert engine.take(session, run_id, Stage.PREDICT, 0, "another") is not None
+    engine.run_shard(run_id, Stage.PREDICT, 0)
+    assert stages[0].worked == []
+
+
+def test_a_result_that_comes_after_the_shard_was_taken_over_is_dropped(stages):
+    run_id = started()
+    engine.begin(run_id)
+    with transaction() as session:
+        taken = engine.take(session, run_id, Stage.PREDICT, 0, "slow")
+    assert taken is not None
+    silence(run_id)
+    engine.run_shard(run_id, Stage.PREDICT, 0)
+    engine.finish(run_id, Stage.PREDICT, 0, "slow", stages[0].work(taken[1]))
+    assert run_of(run_id).result == {"0": 1}
+
+
+def silence(run_id: UUID) -> None:
+    """As if the workers of this run had been killed an hour ago."""
+    with transaction() as session:
+        for shard in session.scalars(select(Shard).where(Shard.run_id == run_id)):
+            shard.heartbeat_at = now() - timedelta(hours=1)
+        session.get_one(Run, run_id).heartbeat_at = now() - timedelta(hours=1)
+
+
+def test_the_shard_of_a_killed_worker_is_done_by_another(stages):
+    run_id = started()
+    engine.begin(run_id)
+    with transaction() as session:
+        engine.take(session, run_id, Stage.PREDICT, 1, "killed")
+    silence(run_id)
+    with transaction() as session:
+        free_lost_shards(session)
+    run_here(run_id)
+    assert run_of(run_id).state is State.SUCCEEDED
+    assert run_of(run_id).result == {"0": 2, "1": 2, "2": 2}
+
+
+def test_a_shard_that_kills_three_workers_ends_the_run_with_a_sentence(stages):
+    run_id = started()
+    engine.begin(run_id)
+    for attempt in range(4):
+        with transaction() as session:
+            engine.take(session, run_id, Stage.PREDICT, 1, f"attempt {attempt}")
+        silence(run_id)
+    run = run_of(run_id)
+    assert run.state is State.FAILED
+    assert "interrupted 3 times" in run.error
+
+
+def test_an_error_fails_the_run_and_keeps_its_details(stages):
+    stages[0].error = ZeroDivisionError("division by zero")
+    run_id = started()
+    run_here(run_id)
+    run = run_of(run_id)
+    assert run.state is State.FAILED
+    assert "division by zero" in run.error
+    assert "kept" in run.error
+    assert "Traceback" in run.error_details
+
+
+def test_a_refusal_keeps_what_it_found(stages):
+    stages[0].error = RefusedError("Three rows are broken.", {"problems": [1, 2, 3]})
+    run_id = started()
+    run_here(run_id)
+    assert run_of(run_id).error.startswith("Three rows are broken.")
+    assert run_of(run_id).result == {"problems": [1, 2, 3]}
+
+
+def test_cancelling_a_queued_run_ends_it_at_once(stages):
+    run_id = started()
+    with transaction() as session:
+        cancel_run(session, session.get_one(Run, run_id))
+    engine.begin(run_id)
+    assert run_of(run_id).state is State.CANCELLED
+    assert shards_of(run_id) == []
+
+
+def test_cancelling_a_running_run_keeps_what_is_done(stages):
+    run_id = started()
+    engine.begin(run_id)
+    engine.run_shard(run_id, Stage.PREDICT, 0)
+    with transaction() as session:
+        cancel_run(session, session.get_one(Run, run_id))
+    run_here(run_id)
+    run = run_of(run_id)
+    assert (run.state, run.done, run.result) == (State.CANCELLED, 2, {"0": 1})
+
+
+def test_a_cancelled_shard_lays_its_work_down(stages):
+    stages[0].error = CancelledError()
+    run_id = started()
+    engine.begin(run_id)
+    with transaction() as session:
+        session.get_one(Run, run_id).cancel_requested = False
+    engine.run_shard(run_id, Stage.PREDICT, 0)
+    assert shards_of(run_id)[0].state is ShardState.PENDING
+
+
+def test_a_cancelled_run_ends_even_when_its_workers_are_gone(stages):
+    run_id = started()
+    engine.begin(run_id)
+    with transaction() as session:
+        engine.take(session, run_id, Stage.PREDICT, 0, "killed")
+        cancel_run(session, session.get_one(Run, run_id))
+    silence(run_id)
+    with transaction() as session:
+        end_cancelled_runs(session)
+    assert run_of(run_id).state is State.CANCELLED
+
+
+def test_a_stage_without_anything_to_do_is_passed_over(stages, monkeypatch):
+    monkeypatch.setattr(sys.modules["worker.tasks.predict"], "plan", lambda session, run: Plan(0, 1))
+    run_id = started()
+    run_here(run_id)
+    assert stages[0].worked == []
+    assert run_of(run_id).state is State.SUCCEEDED

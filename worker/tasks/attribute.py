@@ -1,0 +1,144 @@
+"""Stage 2 and 3 of an analysis: attribution and clusters of the alignment set."""
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import torch
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from torch import Tensor
+
+from app.db import reading
+from app.models import Cluster, Explanation, Run, Shard, Stage, TargetClass
+from app.runs.parameters import AnalysisParameters
+from worker.method.attribution import attribute
+from worker.method.clustering import Clustering, cluster
+from worker.method.counterfactual import inpaint
+from worker.method.masks import overlap
+from worker.method.summary import place
+from worker.tasks.inputs import (
+    ImageRow,
+    Loaded,
+    baseline_images,
+    device,
+    labels_of,
+    load_checkpoint,
+    logits_of,
+    pictures,
+    rows_by_id,
+    store_array,
+    store_assignment,
+    true_masks,
+)
+from worker.tasks.job import Job, Plan, Write
+
+SHARD = 20
+# A component that lost its evidence to the others is no cluster to show anyone.
+LEAST_SHARE = 0.01
+
+
+def plan(session: Session, run: Run) -> Plan:
+    return Plan(len(selection(session, run.id)["images"]), SHARD)
+
+
+def selection(session: Session, run_id: UUID) -> dict[str, Any]:
+    outcome = session.scalar(select(Shard.outcome).where(Shard.run_id == run_id, Shard.stage == Stage.SELECT))
+    return outcome or {"images": [], "probabilities": [], "entropies": []}
+
+
+def work(job: Job) -> Write:
+    parameters = job.parameters(AnalysisParameters)
+    loaded = load_checkpoint(parameters.checkpoint_id)
+    with reading() as session:
+        chosen = selection(session, job.run_id)
+        rows = rows_by_id(session, [UUID(image) for image in chosen["images"][job.first : job.last]])
+        baselines = baseline_images(session, job.project_id, loaded.preprocessing, parameters.seed)
+        by_class = select(TargetClass.id).where(TargetClass.project_id == job.project_id)
+        class_ids = session.scalars(by_class.order_by(TargetClass.position)).all()
+    images, labels = pictures(rows, loaded.preprocessing), labels_of(rows)
+    on = device()
+    phi = attribute(loaded.model, images.to(on), labels.to(on), baselines.to(on), loaded.method).cpu()
+    job.check()
+    clustering = cluster(phi, parameters.components, parameters.sharpening, parameters.support)
+    explanations = describe(job, loaded, rows, images, phi, clustering)
+    for index, explanation in enumerate(explanations):
+        position = job.first + index
+        probabilities = chosen["probabilities"][position]
+        explanation.position = position
+        explanation.probabilities = probabilities
+        explanation.predicted_id = class_ids[int(np.argmax(probabilities))]
+        explanation.entropy = chosen["entropies"][position]
+
+    def write(session: Session, run: Run) -> dict[str, Any]:
+        del run
+        session.add_all(explanations)
+        return {}
+
+    return write
+
+
+def describe(
+    job: Job, loaded: Loaded, rows: list[ImageRow], images: Tensor, phi: Tensor, clustering: Clustering
+) -> list[Explanation]:
+    """Rows of the explanations and their clusters, the largest share first."""
+    effects = covering_effects(loaded, images, labels_of(rows), clustering)
+    sharpening, components = job.parameters(AnalysisParameters).sharpening, clustering.share.shape[1]
+    masks = true_masks(rows, loaded.preprocessing.size)
+    truth = overlap(clustering.assignment, phi, masks, sharpening, components)
+    made = []
+    for index, row in enumerate(rows):
+        order = [j for j in clustering.share[index].argsort(descending=True).tolist() if is_shown(clustering, index, j)]
+        numbered = np.zeros(phi.shape[1:], dtype=np.uint8)
+        for number, j in enumerate(order, start=1):
+            numbered[(clustering.assignment[index] == j).numpy()] = number
+        made.append(
+            Explanation(
+                run_id=job.run_id,
+                checkpoint_id=loaded.id,
+                image_id=row.id,
+                attribution=store_array(phi[index].numpy().astype(np.float16)),
+                assignment=store_assignment(numbered),
+                log_likelihood=clustering.log_likelihood[index].item(),
+                clusters=[
+                    cluster_row(clustering, index, j, number, effects, truth if row.mask_blob else None)
+                    for number, j in enumerate(order, start=1)
+                ],
+            )
+        )
+    return made
+
+
+def is_shown(clustering: Clustering, index: int, j: int) -> bool:
+    return bool(clustering.share[index, j] >= LEAST_SHARE and (clustering.assignment[index] == j).any())
+
+
+def cluster_row(
+    clustering: Clustering, index: int, j: int, number: int, effects: Tensor, truth: Tensor | None
+) -> Cluster:
+    x, y = clustering.means[index, j].tolist()
+    variances = clustering.covariances[index, j].diagonal()
+    spread = variances.mean().clamp(min=0).sqrt().item()
+    return Cluster(
+        number=number,
+        share=clustering.share[index, j].item(),
+        area=(clustering.assignment[index] == j).float().mean().item(),
+        x=x,
+        y=y,
+        spread=spread,
+        place=place((x, y), spread),
+        effect=effects[index, j].item(),
+        truth=truth[index, j].item() if truth is not None else None,
+    )
+
+
+def covering_effects(loaded: Loaded, images: Tensor, labels: Tensor, clustering: Clustering) -> Tensor:
+    """(B, J): how much P(label) falls when a cluster is painted over from its surroundings."""
+    components = clustering.share.shape[1]
+    at_label = labels[:, None]
+    before = logits_of(loaded.model, images).softmax(1).gather(1, at_label)
+    after = []
+    for j in range(components):
+        covered = inpaint(images, (clustering.assignment == j)[:, None].float())
+        after.append(logits_of(loaded.model, covered).softmax(1).gather(1, at_label))
+    return before - torch.cat(after, dim=1)

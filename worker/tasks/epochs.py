@@ -1,0 +1,138 @@
+"""Training cut into chunks of epochs: each shard takes the state from the one before and hands its own on."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from torch import Tensor, nn
+
+from app.models import Epoch, Run
+from app.storage import storage
+from worker.method.evaluation import by_group, worst_group
+from worker.method.realignment import (
+    AlignmentImages,
+    EpochFigures,
+    RealignmentSettings,
+    State,
+    realign,
+    start,
+)
+from worker.tasks.inputs import ImageRow, device, logits_of
+from worker.tasks.job import Job, Write
+
+# About half a minute of training a shard on one core, so that a killed worker costs no more than that.
+PIXELS_A_SHARD = 3e7
+LONGEST = 10
+ARM = "arm"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Validation images, their labels and the names of their groups."""
+
+    images: Tensor
+    labels: Tensor
+    groups: list[str]
+
+
+def epochs_a_shard(epochs: int, images: int, size: int) -> int:
+    """The largest divisor of the epochs that stays near half a minute, so that no shard holds two arms."""
+    wanted = max(1, min(LONGEST, round(PIXELS_A_SHARD / max(1, images * size * size))))
+    return max(n for n in range(1, wanted + 1) if epochs % n == 0)
+
+
+def train_chunk(
+    job: Job,
+    model: nn.Module,
+    training: tuple[Tensor, Tensor],
+    alignment: AlignmentImages | None,
+    settings: RealignmentSettings,
+    measured: Measured,
+    arm: str,
+    seed: int,
+    first_of_arm: bool,
+) -> tuple[str, list[dict[str, Any]]]:
+    """Trains the job's epochs and returns the blob of the state and the figures of each epoch."""
+    figures: list[dict[str, Any]] = []
+
+    def on_epoch(reached: EpochFigures) -> None:
+        job.check()
+        figures.append({ARM: arm, **in_figures(reached), **on_validation(model, measured)})
+
+    forget_older(job)
+    state = start(model, settings) if first_of_arm else load_state(job.previous["state"])
+    after = realign(
+        model,
+        state,
+        training,
+        alignment,
+        settings,
+        seed=seed,
+        device=device(),
+        epochs=job.last - job.first,
+        on_epoch=on_epoch,
+    )
+    return save_state(after, job), figures
+
+
+def in_figures(reached: EpochFigures) -> dict[str, Any]:
+    return {
+        "epoch": reached.epoch,
+        "loss": reached.loss,
+        "penalty": reached.penalty,
+        "train_accuracy": reached.accuracy,
+    }
+
+
+def on_validation(model: nn.Module, measured: Measured) -> dict[str, Any]:
+    """Accuracy and worst group; nothing where there are no validation images."""
+    if not len(measured.labels):
+        return {}
+    correct = logits_of(model, measured.images).argmax(dim=1) == measured.labels
+    worst = worst_group(by_group(correct, measured.groups))
+    return {
+        "validation_accuracy": correct.float().mean().item(),
+        "validation_n": len(correct),
+        "worst_group": worst[1].value if worst else None,
+        "worst_group_name": worst[0] if worst else "",
+    }
+
+
+def save_state(state: State, job: Job) -> str:
+    """The blob carries its run's name, so that no two runs share one and each may forget its own."""
+    held = io.BytesIO()
+    torch.save({"run": str(job.run_id), "state": state.as_dict()}, held)
+    return storage().put(held.getvalue())
+
+
+def load_state(digest: str) -> State:
+    return State.from_dict(torch.load(io.BytesIO(storage().get(digest)), weights_only=True)["state"])
+
+
+def forget_older(job: Job) -> None:
+    """The shard before this one is committed, so what it started from is needed no more."""
+    if older := job.previous.get("older"):
+        storage().forget(older)
+
+
+def keep_epochs(job: Job, state: str, figures: list[dict[str, Any]]) -> Write:
+    """Writes the points of the curves."""
+
+    def write(session: Session, run: Run) -> dict[str, Any]:
+        numbers = set(session.scalars(select(Epoch.number).where(Epoch.run_id == run.id)))
+        for index, point in enumerate(figures):
+            if job.first + index not in numbers:
+                session.add(Epoch(run_id=run.id, number=job.first + index, figures=point))
+        return {"state": state, "older": job.previous.get("state")}
+
+    return write
+
+
+def group_names(rows: list[ImageRow], group_by: list[Any]) -> list[str]:
+    """Class and chosen attributes of each image, as people read it: ``3, decoy: other``."""
+    return [
+        ", ".join([row.class_name, *(f"{key}: {row.attributes.get(key, '–')}" for key in group_by)]) for row in rows
+    ]

@@ -1,0 +1,92 @@
+"""A first checkpoint for people who have none: ordinary training, without any correction."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from torch import nn
+
+from app.db import reading
+from app.models import Dataset, Image, Origin, Project, Run, Split
+from app.runs.parameters import TrainingParameters
+from app.storage import storage
+from worker.method.realignment import RealignmentSettings
+from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, load_state, train_chunk
+from worker.tasks.inputs import image_rows, labels_of, pictures
+from worker.tasks.job import Job, Plan, RefusedError, Write
+from worker.tasks.register import Made, add_checkpoint, as_preprocessing, choose_attribution, class_names
+from worker.vision import architectures, checkpoints
+
+
+def plan(session: Session, run: Run) -> Plan:
+    parameters = TrainingParameters.model_validate(run.parameters)
+    training = (Dataset.project_id == run.project_id, Image.split == Split.TRAIN)
+    images = session.scalar(select(func.count()).select_from(Image).join(Dataset).where(*training)) or 0
+    if images == 0:
+        raise RefusedError("This project has no training images; import a data set first.")
+    return Plan(parameters.epochs, epochs_a_shard(parameters.epochs, images, parameters.input.size), sequential=True)
+
+
+def work(job: Job) -> Write:
+    parameters = job.parameters(TrainingParameters)
+    preprocessing = as_preprocessing(parameters.input)
+    with reading() as session:
+        names = class_names(session, job.project_id)
+        train = image_rows(session, job.project_id, Split.TRAIN)
+        validation = image_rows(session, job.project_id, Split.VALIDATION)
+        group_by = session.get_one(Project, job.project_id).group_by
+    model = architectures.build(parameters.architecture, len(names), preprocessing, parameters.seed)
+    if parameters.pretrained and job.first == 0:
+        load_pretrained(model, parameters.architecture)
+    state, figures = train_chunk(
+        job,
+        model,
+        (pictures(train, preprocessing), labels_of(train)),
+        None,
+        RealignmentSettings(
+            loss="control",
+            epochs=parameters.epochs,
+            learning_rate=parameters.learning_rate,
+            batch_size=parameters.batch_size,
+        ),
+        Measured(pictures(validation, preprocessing), labels_of(validation), group_names(validation, group_by)),
+        arm="training",
+        seed=parameters.seed,
+        first_of_arm=job.first == 0,
+    )
+    keep = keep_epochs(job, state, figures)
+    if job.last < parameters.epochs:
+        return keep
+    model.load_state_dict(load_state(state).model)
+    made = Made(
+        name=parameters.name,
+        origin=Origin.TRAINED,
+        architecture=parameters.architecture,
+        input=parameters.input,
+        weights=storage().put(checkpoints.to_safetensors(model)),
+        choice=choose_attribution(job.project_id, model, preprocessing),
+    )
+
+    def write(session: Session, run: Run) -> dict[str, Any]:
+        outcome = keep(session, run)
+        checkpoint = add_checkpoint(session, run, made)
+        run.result = {**run.result, "checkpoint_id": str(checkpoint.id)}
+        return outcome
+
+    return write
+
+
+def load_pretrained(model: nn.Module, architecture: str) -> None:
+    """ImageNet weights for every layer that has their shape; the last one, which tells the classes, starts anew."""
+    given = architectures.pretrained(architecture)
+    if given is None:
+        raise RefusedError(
+            f"No ImageNet weights for {architecture} are installed; they are never downloaded. "
+            "Import them as a checkpoint, or train from scratch."
+        )
+    own = model.state_dict()
+    model.load_state_dict({key: given[key] if fits(key, own, given) else value for key, value in own.items()})
+
+
+def fits(key: str, own: dict[str, Any], given: dict[str, Any]) -> bool:
+    return key in given and given[key].shape == own[key].shape

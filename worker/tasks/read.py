@@ -1,0 +1,156 @@
+"""Import of a data set: every row is checked before anything is stored; a broken set leaves nothing behind."""
+
+import tempfile
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.config import settings
+from app.db import reading
+from app.models import Dataset, Image, Project, Run, Split, TargetClass
+from app.runs.parameters import ImportParameters
+from app.storage import storage
+from worker.datasets.importing import Checked, CheckedImage, Limits, check, unpack
+from worker.tasks.job import Job, Plan, RefusedError, Write
+
+SHOWN_PROBLEMS = 200
+ROWS_AT_ONCE = 1000
+
+
+def plan(session: Session, run: Run) -> Plan:
+    del session, run
+    return Plan(1, 1)
+
+
+def limits() -> Limits:
+    known = settings()
+    return Limits(
+        pixels=known.max_image_pixels,
+        files=known.max_archive_files,
+        file_bytes=known.max_file_bytes,
+        total_bytes=known.max_archive_bytes,
+        ratio=known.max_archive_ratio,
+    )
+
+
+def work(job: Job) -> Write:
+    parameters = job.parameters(ImportParameters)
+    with reading() as session:
+        known = list(
+            session.scalars(
+                select(TargetClass.name).where(TargetClass.project_id == job.project_id).order_by(TargetClass.position)
+            )
+        )
+    with scratch(parameters) as space:
+        folder = the_folder(parameters, Path(space))
+        checked = check(folder, limits(), classes=known or None, patient_column=parameters.patient_column or None)
+        if checked.problems:
+            raise refusal(checked)
+        job.check()
+        # Blobs before rows: a row never names a blob that is not there. What a crash leaves is found by its hash again.
+        for image in checked.images:
+            store(folder, image)
+    return keep(parameters, checked)
+
+
+def scratch(parameters: ImportParameters) -> AbstractContextManager[str]:
+    """Where a zip is unpacked; it is gone afterwards, whatever happens."""
+    is_folder = parameters.path and Path(parameters.path).is_dir()
+    return nullcontext(parameters.path) if is_folder else tempfile.TemporaryDirectory(prefix="import-")
+
+
+def the_folder(parameters: ImportParameters, space: Path) -> Path:
+    if parameters.path and Path(parameters.path).is_dir():
+        return Path(parameters.path)
+    if parameters.blob:
+        archive = space / "upload.zip"
+        archive.write_bytes(storage().get(parameters.blob))
+        return unpack(archive, space / "unpacked", limits())
+    if not Path(parameters.path).is_file():
+        raise RefusedError(f"There is no folder and no file at {parameters.path}.")
+    return unpack(Path(parameters.path), space / "unpacked", limits())
+
+
+def store(folder: Path, image: CheckedImage) -> None:
+    storage().put((folder / image.row.path).read_bytes())
+    if image.row.mask:
+        storage().put((folder / image.row.mask).read_bytes())
+
+
+def refusal(checked: Checked) -> RefusedError:
+    """What is wrong, by row; the run keeps the list."""
+    shown = [
+        {"row": problem.row, "path": problem.path, "message": problem.message}
+        for problem in checked.problems[:SHOWN_PROBLEMS]
+    ]
+    first = checked.problems[0]
+    where = f"row {first.row}, {first.path}" if first.row is not None else first.path
+    return RefusedError(
+        f"{len(checked.problems)} problems were found, so nothing was stored. The first, {where}: {first.message}",
+        result={"problems": shown, "problem_count": len(checked.problems)},
+    )
+
+
+def keep(parameters: ImportParameters, checked: Checked) -> Write:
+    def write(session: Session, run: Run) -> dict[str, Any]:
+        # Two imports at once must not both find the project empty.
+        session.get(Project, run.project_id, with_for_update=True)
+        same = (Dataset.project_id == run.project_id, Dataset.digest == checked.digest)
+        already = session.scalar(select(Dataset).where(*same))
+        if already is not None:
+            run.result = {"dataset_id": str(already.id), "images": already.images, "already_there": True}
+            return {}
+        classes = ensure_classes(session, run.project_id, checked.classes)
+        dataset = Dataset(
+            project_id=run.project_id,
+            run_id=run.id,
+            digest=checked.digest,
+            name=parameters.name,
+            attributes=list(checked.attributes),
+            images=len(checked.images),
+            has_masks=any(image.row.mask for image in checked.images),
+        )
+        session.add(dataset)
+        session.flush()
+        rows = [image_row(dataset.id, classes, image) for image in checked.images]
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            session.execute(insert(Image), rows[first : first + ROWS_AT_ONCE])
+        run.result = {"dataset_id": str(dataset.id), "images": len(rows), "already_there": False}
+        return {}
+
+    return write
+
+
+def ensure_classes(session: Session, project_id: UUID, names: list[str]) -> dict[str, UUID]:
+    """The project's classes by name; the first data set of a project brings them."""
+    statement = select(TargetClass.name, TargetClass.id).where(TargetClass.project_id == project_id)
+    known: dict[str, UUID] = dict(session.execute(statement).all())
+    if known:
+        return known
+    for position, name in enumerate(names):
+        target = TargetClass(project_id=project_id, position=position, name=name)
+        session.add(target)
+        session.flush()
+        known[name] = target.id
+    return known
+
+
+def image_row(dataset_id: UUID, classes: dict[str, UUID], image: CheckedImage) -> dict[str, Any]:
+    return {
+        "id": uuid4(),
+        "dataset_id": dataset_id,
+        "position": image.row.number,
+        "path": image.row.path,
+        "class_id": classes[image.row.label],
+        "split": Split(image.row.split),
+        "attributes": dict(image.row.attributes),
+        "patient": image.row.patient,
+        "blob": image.digest,
+        "mask_blob": image.mask_digest,
+        "width": image.width,
+        "height": image.height,
+    }
