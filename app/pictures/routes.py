@@ -17,6 +17,7 @@ from uuid import UUID
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from PIL.Image import Image as Picture
+from pydantic import BeforeValidator
 from sqlalchemy.orm import joinedload
 
 from app.deps import Clinician, DBSession
@@ -27,8 +28,9 @@ from app.storage import BlobMissingError, storage
 
 router = APIRouter(prefix="/pictures")
 
-ThumbnailSize = Annotated[Literal[96, 240, 480], Query()]
-Size = Annotated[Literal[240, 480, 960], Query()]
+# An address holds text, and a literal takes no text for a number by itself.
+ThumbnailSize = Annotated[Literal[96, 240, 480], BeforeValidator(int), Query()]
+Size = Annotated[Literal[240, 480, 960], BeforeValidator(int), Query()]
 # What browsers show as it is; everything else is turned into PNG.
 TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
