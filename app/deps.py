@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
@@ -30,6 +31,15 @@ __all__ = [
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks at the page. The row itself can't be read any more when an error page is drawn after a rollback."""
+
+    name: str
+    display_name: str
+    role: Role
+
+
 class SignInNeededError(Exception):
     """Nobody is signed in: a page leads to the sign-in page and from there back."""
 
@@ -50,7 +60,7 @@ def get_user(request: Request, session: DBSession) -> User:
         raise SignInNeededError
     if not hmac.compare_digest(user.session_key, cookie.session_key):
         raise SignInNeededError
-    request.state.user = user
+    request.state.user = Viewer(user.name, user.display_name, user.role)
     return user
 
 

@@ -14,10 +14,11 @@ from uuid import uuid4
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.deps import SAFE_METHODS, SignInNeededError, page
-from app.headers import add_headers
 
 API = "/api/"
 PROBLEM = "application/problem+json"
@@ -33,6 +34,11 @@ class Problem:
     details: str = ""
 
 
+WHAT: dict[int, str] = {
+    404: "There is nothing at this address.",
+    405: "This address can't be used that way.",
+    413: "That is more than this server takes at once.",
+}
 TODO: dict[int, str] = {
     401: "Sign in and try again.",
     403: "Ask someone with the right role, or an administrator.",
@@ -69,11 +75,7 @@ def tell_refusal(request: Request, error: Exception) -> Response:
     status = error.status_code
     what = error.detail if isinstance(error.detail, str) else ""
     if not what or what == HTTPStatus(status).phrase or not what.endswith((".", "!", "?")):
-        what = {
-            404: "There is nothing at this address.",
-            405: "This address can't be used that way.",
-            413: "That is more than this server takes at once.",
-        }.get(status, f"The server answered: {what or HTTPStatus(status).phrase}.")
+        what = WHAT.get(status, f"The server answered: {what or HTTPStatus(status).phrase}.")
     kept = "" if request.method in SAFE_METHODS else "Nothing was changed."
     response = tell(request, Problem(status, what, kept, TODO.get(status, "")))
     response.headers.update(error.headers or {})
@@ -95,7 +97,7 @@ def tell_mistakes(request: Request, error: Exception) -> Response:
 def tell_failure(request: Request, error: Exception) -> Response:
     number = uuid4().hex[:8]
     log.error("Failure %s at %s %s", number, request.method, request.url.path, exc_info=error)
-    response = tell(
+    return tell(
         request,
         Problem(
             500,
@@ -104,8 +106,6 @@ def tell_failure(request: Request, error: Exception) -> Response:
             f"Try again. If it stays so, tell your administrator the number {number}; the server's log explains it.",
         ),
     )
-    add_headers(response.headers)  # this answer passes no middleware
-    return response
 
 
 def tell(request: Request, problem: Problem, errors: Sequence[str] = ()) -> Response:
@@ -144,3 +144,29 @@ def sentences(errors: Sequence[Any]) -> list[str]:
         f"{'.'.join(str(part) for part in each['loc'][1:]) or 'the request'}: {each['msg'].rstrip('.')}."
         for each in errors
     ]
+
+
+class LargeBodies:
+    """ASGI middleware: the framework refuses too large a body with two bare words; ours say what to do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        replaced = False
+
+        async def send_page(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and is_bare_refusal(message):
+                replaced = True
+                answer = tell(Request(scope), Problem(413, WHAT[413], "Nothing was changed.", TODO[413]))
+                await answer(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self.app(scope, receive, send_page)
+
+
+def is_bare_refusal(message: Message) -> bool:
+    kind = Headers(raw=message["headers"]).get("content-type", "")
+    return message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and kind.startswith("text/plain")

@@ -5,13 +5,13 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from app.accounts import routes as accounts
 from app.api import routes as api
 from app.db import reading
 from app.deps import check_csrf
-from app.errors import add_error_pages
+from app.errors import LargeBodies, add_error_pages
 from app.headers import A_YEAR, Headers
 from app.pictures import routes as pictures
 from app.projects import routes as projects
@@ -24,28 +24,35 @@ PAGES: tuple[APIRouter, ...] = (
     projects.router,
     runs.router,
     pictures.router,
+    api.pages,
 )
 FORM_BYTES = 2**20
 
 health = APIRouter()
 
 
+class Application(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Outside of everything, so that the framework's own answers to failures are no exception."""
+        return Headers(LargeBodies(super().build_middleware_stack()))
+
+
 def create_app() -> FastAPI:
-    app = FastAPI(
+    app = Application(
         title="Right Reasons",
         version=version("rightreasons"),
         summary="Bring small vision models to agree with what a domain expert knows.",
         openapi_url="/api/v1/openapi.json",
         docs_url=None,  # their pages load scripts from other hosts; /api/v1/docs is our own
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
         max_body_size=FORM_BYTES,  # uploads have a limit of their own, in app/api
     )
     add_error_pages(app)
-    app.add_middleware(Headers)
     app.include_router(health, include_in_schema=False)
     for router in PAGES:
         app.include_router(router, dependencies=[Depends(check_csrf)], include_in_schema=False)
-    app.include_router(api.router)
+    api.add_api(app)
     app.mount("/static", Static(directory=STATIC), name="static")
     return app
 

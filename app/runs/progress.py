@@ -26,6 +26,7 @@ STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.SELECT: "choosing the alignment set",
     Stage.ATTRIBUTE: "explaining and clustering",
     Stage.DESCRIBE: "naming what the clusters cover",
+    Stage.SUMMARISE: "putting it into sentences",
     Stage.CRITICISE: "criticising and judging",
     Stage.REALIGN: "realigning",
     Stage.PREDICT: "answering for every image",
@@ -36,6 +37,7 @@ UNITS: dict[Stage, str] = {
     Stage.REGISTER: "steps",
     Stage.FIT: "epochs",
     Stage.REALIGN: "epochs",
+    Stage.SUMMARISE: "steps",
     Stage.MEASURE: "steps",
 }
 # The step of the loop where what a kind of run makes is seen.

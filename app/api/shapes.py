@@ -1,0 +1,268 @@
+"""What the API answers and takes, as JSON."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.models import Answer, Kind, Origin, Role, Split, Stage, State, VerdictValue
+from app.models.figures import Figures
+from app.projects.queries import LoopState, Step
+from app.runs.parameters import (
+    AnalysisParameters,
+    CritiqueParameters,
+    EvaluationParameters,
+    ImportParameters,
+    RealignmentParameters,
+    RegistrationParameters,
+    TrainingParameters,
+    TrialParameters,
+)
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000)]
+
+
+class Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class In(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457): ``detail`` says what went wrong, what was kept and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[str]
+
+
+class ClassOut(Out):
+    id: UUID
+    position: int
+    name: str
+
+
+class ProjectIn(In):
+    name: Name
+    task: Words = Field("", description="what the model decides, in a sentence for the clinician")
+    classes: list[Name] = Field(min_length=2, max_length=1000, description="in the order of the model's outputs")
+    group_by: list[Name] = Field([], description="attributes that make the groups, beside the class")
+    lvlm: Annotated[str, StringConstraints(max_length=400)] = "none"
+    critic_notes: Words = ""
+
+
+class ProjectOut(Out):
+    id: UUID
+    name: str
+    task: str
+    is_demo: bool
+    group_by: list[str]
+    lvlm: str
+    critic_notes: str
+    classes: list[ClassOut]
+    created_at: datetime
+
+
+class LoopOut(BaseModel):
+    done: list[Step]
+    current: Step
+    next_action: str
+    checkpoint_id: UUID | None
+    run_id: UUID | None = Field(description="the work that is under way")
+
+    @classmethod
+    def of(cls, loop: LoopState) -> "LoopOut":
+        return cls(
+            done=[step for step in Step if step in loop.done],
+            current=loop.current,
+            next_action=loop.next_action.label,
+            checkpoint_id=loop.checkpoint.id if loop.checkpoint else None,
+            run_id=loop.run.id if loop.run else None,
+        )
+
+
+class DatasetOut(Out):
+    id: UUID
+    name: str
+    digest: str
+    images: int
+    attributes: list[str]
+    has_masks: bool
+    run_id: UUID | None
+    created_at: datetime
+
+
+class CheckpointOut(Out):
+    id: UUID
+    project_id: UUID
+    number: int
+    name: str
+    origin: Origin
+    parent_id: UUID | None
+    run_id: UUID | None
+    architecture: str
+    size: int
+    channels: int
+    mean: list[float]
+    std: list[float]
+    weights: str = Field(description="SHA-256 of the safetensors file")
+    attribution: str
+    attribution_reason: str
+    completeness_error: float
+    created_at: datetime
+
+
+class RunOut(Out):
+    id: UUID
+    project_id: UUID
+    kind: Kind
+    parameters: dict[str, Any]
+    state: State
+    stage: Stage | None
+    done: int
+    total: int
+    cancel_requested: bool
+    error: str
+    error_details: str
+    result: dict[str, Any]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class EpochOut(Out):
+    number: int
+    figures: dict[str, Any]
+
+
+class EntryIn(In):
+    class_name: Name
+    spurious: Words = Field("", description="the model should ignore")
+    relevant: Words = Field("", description="the model should use")
+    notes: Words = ""
+
+
+class SpecificationIn(In):
+    entries: list[EntryIn] = Field(min_length=1, description="one for each class")
+    reason: Words = ""
+
+
+class EntryOut(BaseModel):
+    class_id: UUID
+    class_name: str
+    spurious: str
+    relevant: str
+    notes: str
+
+
+class SpecificationOut(BaseModel):
+    id: UUID
+    version: int
+    reason: str
+    created_at: datetime
+    entries: list[EntryOut]
+
+
+class VerdictOut(BaseModel):
+    cluster_id: UUID
+    explanation_id: UUID
+    image_id: UUID
+    number: int
+    share: float = Field(description="of the positive evidence")
+    place: str
+    words: str
+    value: VerdictValue
+    p_spurious: float
+    text: str = Field(description="the critic's words on this cluster")
+    reason: str
+    stands: VerdictValue = Field(description="after review: people's word where there is one, else the judge's")
+    reviewed: bool
+
+
+class ReviewIn(In):
+    answer: Answer
+    blind: bool = Field(False, description="given before any verdict was shown")
+
+
+class ReviewOut(Out):
+    id: UUID
+    cluster_id: UUID
+    run_id: UUID
+    user_id: UUID
+    answer: Answer
+    blind: bool
+    created_at: datetime
+
+
+class ReportOut(Out):
+    id: UUID
+    checkpoint_id: UUID
+    run_id: UUID
+    split: Split
+    figures: Figures
+    created_at: datetime
+
+
+class DecisionOut(Out):
+    id: UUID
+    checkpoint_id: UUID
+    before_report_id: UUID
+    after_report_id: UUID
+    user_id: UUID
+    signed_name: str
+    approved: bool
+    meaning: str
+    reason: str
+    created_at: datetime
+
+
+class TokenIn(In):
+    name: Name
+
+
+class TokenOut(Out):
+    id: UUID
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewTokenOut(TokenOut):
+    token: str = Field(description="shown this once")
+
+
+class CallerOut(Out):
+    id: UUID
+    name: str
+    display_name: str
+    role: Role
+
+
+K = TypeVar("K")
+P = TypeVar("P")
+
+
+class Start(BaseModel, Generic[K, P]):
+    model_config = ConfigDict(extra="forbid")
+    kind: K
+    parameters: P
+
+
+StartRun = Annotated[
+    Start[Literal["import"], ImportParameters]
+    | Start[Literal["registration"], RegistrationParameters]
+    | Start[Literal["training"], TrainingParameters]
+    | Start[Literal["analysis"], AnalysisParameters]
+    | Start[Literal["critique"], CritiqueParameters]
+    | Start[Literal["trial"], TrialParameters]
+    | Start[Literal["realignment"], RealignmentParameters]
+    | Start[Literal["evaluation"], EvaluationParameters],
+    Field(discriminator="kind"),
+]

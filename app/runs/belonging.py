@@ -1,0 +1,74 @@
+"""Whether what a run is asked to work on belongs to its project: an identifier from elsewhere must not slip in."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.models import Checkpoint, Explanation, Kind, Run, Specification, TargetClass
+from app.runs.parameters import (
+    AnalysisParameters,
+    CritiqueParameters,
+    EvaluationParameters,
+    Parameters,
+    RealignmentParameters,
+    RegistrationParameters,
+    TrialParameters,
+)
+
+
+class ForeignError(Exception):
+    """The run names something that its project does not have; the message is a sentence for a person."""
+
+
+def refuse_foreign(session: Session, project_id: UUID, parameters: Parameters) -> None:
+    """Raises ForeignError where a checkpoint, a run, a specification, a class or an image is of another project."""
+    match parameters:
+        case AnalysisParameters(checkpoint_id=checkpoint):
+            need_checkpoints(session, project_id, [checkpoint])
+        case CritiqueParameters(analysis_id=analysis, specification_id=specification):
+            need_run(session, project_id, analysis, Kind.ANALYSIS)
+            found = session.get(Specification, specification)
+            if found is None or found.project_id != project_id:
+                raise ForeignError("This project has no such specification.")
+        case TrialParameters(analysis_id=analysis, entries=entries, explanation_ids=explanations):
+            need_run(session, project_id, analysis, Kind.ANALYSIS)
+            need_classes(session, project_id, [entry.class_id for entry in entries])
+            need_explanations(session, analysis, explanations)
+        case RealignmentParameters(critique_id=critique):
+            need_run(session, project_id, critique, Kind.CRITIQUE)
+        case EvaluationParameters(checkpoint_ids=checkpoints, critique_id=of_critique):
+            need_checkpoints(session, project_id, checkpoints)
+            if of_critique is not None:
+                need_run(session, project_id, of_critique, Kind.CRITIQUE)
+        case RegistrationParameters(parent_id=UUID() as parent):
+            need_checkpoints(session, project_id, [parent])
+        case _:
+            return
+
+
+def need_checkpoints(session: Session, project_id: UUID, wanted: Iterable[UUID]) -> None:
+    ids = set(wanted)
+    mine = select(func.count()).select_from(Checkpoint)
+    if session.scalar(mine.where(Checkpoint.project_id == project_id, Checkpoint.id.in_(ids))) != len(ids):
+        raise ForeignError("This project has no such checkpoint.")
+
+
+def need_run(session: Session, project_id: UUID, run_id: UUID, kind: Kind) -> None:
+    run = session.get(Run, run_id)
+    if run is None or run.project_id != project_id or run.kind is not kind:
+        raise ForeignError(f"This project has no such {kind.value}.")
+
+
+def need_classes(session: Session, project_id: UUID, wanted: Iterable[UUID]) -> None:
+    mine = set(session.scalars(select(TargetClass.id).where(TargetClass.project_id == project_id)))
+    if not set(wanted) <= mine:
+        raise ForeignError("This project has no such class.")
+
+
+def need_explanations(session: Session, analysis_id: UUID, wanted: Iterable[UUID]) -> None:
+    ids = set(wanted)
+    mine = select(func.count()).select_from(Explanation)
+    if session.scalar(mine.where(Explanation.run_id == analysis_id, Explanation.id.in_(ids))) != len(ids):
+        raise ForeignError("This analysis has no such image.")

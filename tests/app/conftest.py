@@ -1,0 +1,78 @@
+"""The web server on a migrated database of the test's own, and people who are signed in to it."""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from app.accounts.actions import sign_in_link
+from app.accounts.attempts import attempts
+from app.accounts.cookies import SESSION, VISITOR, csrf_token_of
+from app.db import reading, transaction
+from app.main import create_app
+from app.models import Role, User
+from tests.factories import add_user
+
+
+class Browser(TestClient):
+    """Sends the CSRF token with every change, as our pages do, and stays where a redirect leads."""
+
+    @property
+    def csrf(self) -> str:
+        return csrf_token_of(self.cookies.get(SESSION) or self.cookies.get(VISITOR) or "")
+
+    def change(self, address: str, **arguments: Any) -> Response:
+        headers = {"X-CSRF-Token": self.csrf, **arguments.pop("headers", {})}
+        return self.post(address, headers=headers, follow_redirects=False, **arguments)
+
+    def fragment(self, address: str) -> Response:
+        return self.get(address, headers={"HX-Request": "true"})
+
+
+@pytest.fixture
+def visitor(sqlite: None) -> Generator[Browser]:
+    """A browser that nobody has signed in with."""
+    attempts.failures.clear()
+    with Browser(create_app()) as browser:
+        yield browser
+
+
+@pytest.fixture
+def signed_in(sqlite: None) -> Generator[Callable[[User], Browser]]:
+    """Makes a browser of a person's own."""
+    opened: list[Browser] = []
+
+    def sign_in(user: User) -> Browser:
+        browser = Browser(create_app())
+        with reading() as session:
+            link = sign_in_link(session.get_one(User, user.id))  # the row as it stands: another sign-in changed it
+        browser.get(link)
+        assert SESSION in browser.cookies
+        opened.append(browser)
+        return browser
+
+    yield sign_in
+    for browser in opened:
+        browser.close()
+
+
+@pytest.fixture
+def as_role(signed_in: Callable[[User], Browser]) -> Callable[[Role], Browser]:
+    def sign_in_as(role: Role) -> Browser:
+        with transaction() as session:
+            user = add_user(session, f"a-{role.value}", role)
+        return signed_in(user)
+
+    return sign_in_as
+
+
+@pytest.fixture
+def clinician(as_role: Callable[[Role], Browser]) -> Browser:
+    return as_role(Role.CLINICIAN)
+
+
+@pytest.fixture
+def engineer(as_role: Callable[[Role], Browser]) -> Browser:
+    return as_role(Role.ENGINEER)
