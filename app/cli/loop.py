@@ -1,0 +1,259 @@
+"""The loop from the command line: analyse, specify, critique, realign, evaluate, compare."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, cast, get_args
+
+import typer
+from sqlalchemy import select
+
+from app.cli.bringing import ProjectName
+from app.cli.finding import (
+    acting_user,
+    checkpoint_numbered,
+    class_id_named,
+    newest_analysis,
+    newest_critique,
+    newest_specification,
+    project_named,
+    ready_database,
+)
+from app.cli.output import CommandError, Json, percent, show, show_table
+from app.cli.waiting import do, follow
+from app.db import reading, transaction
+from app.models import Checkpoint, Origin, Project, Report, Split, TargetClass, VerdictValue
+from app.models.figures import Estimate, Figures
+from app.projects import queries
+from app.review.standing import standings
+from app.runs.parameters import (
+    AcceptanceBar,
+    AnalysisParameters,
+    EntryText,
+    EvaluationParameters,
+    Loss,
+    RealignmentParameters,
+    Strategy,
+)
+from app.specifications.actions import save_version, start_critique
+
+As = Annotated[str, typer.Option("--as", help="Account in whose name this is done; empty: the oldest admin.")]
+Number = Annotated[int, typer.Option("--checkpoint", help="Its number in the project; 0: the current one.")]
+
+
+def one_of(value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise CommandError(f"{value} is none of {', '.join(choices)}.")
+    return value
+
+
+def analyse(
+    project: ProjectName,
+    checkpoint: Number = 0,
+    count: Annotated[int, typer.Option(help="Images to explain.")] = 200,
+    strategy: Annotated[str, typer.Option(help=" | ".join(get_args(Strategy)))] = "low_entropy_per_class",
+    components: Annotated[int, typer.Option(help="Clusters an image, 1 to 6.")] = 5,
+    sharpening: Annotated[float, typer.Option(help="Above 1 small objects stand out more.")] = 1.0,
+    support: Annotated[float, typer.Option(help="Share of a cluster's evidence that its pixels carry.")] = 0.95,
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
+    """Explain a checkpoint: what it looks at, per class, in sentences."""
+    ready_database()
+    with reading() as session:
+        found = project_named(session, project)
+        parameters = AnalysisParameters(
+            checkpoint_id=checkpoint_numbered(session, found, checkpoint).id,
+            count=count,
+            strategy=cast("Strategy", one_of(strategy, get_args(Strategy))),
+            components=components,
+            sharpening=sharpening,
+            support=support,
+            seed=seed,
+        )
+    run = do(found.id, parameters, quiet=as_json)
+    show({"run": str(run.id), **run.result}, as_json, *sentences(run.result))
+
+
+def sentences(result: dict[str, Any]) -> list[str]:
+    return [
+        "".join(part["text"] for part in sentence["parts"])
+        for said in result.get("summaries", {}).values()
+        for sentence in said
+    ]
+
+
+def specify(
+    project: ProjectName,
+    file: Annotated[Path | None, typer.Option(help='JSON: {"class": {"ignore", "use", "notes"}}.')] = None,
+    ignore: Annotated[str, typer.Option(help="For all classes: what the model should ignore.")] = "",
+    use: Annotated[str, typer.Option(help="For all classes: what the model should use.")] = "",
+    reason: Annotated[str, typer.Option(help="Why this version.")] = "",
+    acting: As = "",
+    as_json: Json = False,
+) -> None:
+    """Write the next version of the specification."""
+    ready_database()
+    with transaction() as session:
+        found = project_named(session, project)
+        user = acting_user(session, acting)
+        if file is not None:
+            entries = entries_in(file, {target.name: class_id_named(found, target.name) for target in found.classes})
+        elif ignore or use:
+            entries = [EntryText(class_id=target.id, spurious=ignore, relevant=use) for target in found.classes]
+        else:
+            raise CommandError("Say what to ignore or use: --ignore, --use, or --file.")
+        version = save_version(session, found, user, entries, reason).version
+    show({"project": project, "version": version}, as_json, f"Specification {version} of project {project} stands.")
+
+
+def entries_in(file: Path, classes: dict[str, Any]) -> list[EntryText]:
+    try:
+        given: dict[str, dict[str, str]] = json.loads(file.read_text())
+        unknown = set(given) - set(classes)
+        if unknown:
+            raise CommandError(f"The project has no class {', '.join(sorted(unknown))}.")
+        return [
+            EntryText(
+                class_id=class_id,
+                spurious=given.get(name, {}).get("ignore", ""),
+                relevant=given.get(name, {}).get("use", ""),
+                notes=given.get(name, {}).get("notes", ""),
+            )
+            for name, class_id in classes.items()
+        ]
+    except (OSError, ValueError, AttributeError) as error:
+        raise CommandError(f"{file} can't be read as a specification: {error}.") from error
+
+
+def critique(project: ProjectName, acting: As = "", as_json: Json = False) -> None:
+    """Ask critic and judge about every cluster of the newest analysis under the newest specification."""
+    ready_database()
+    with transaction() as session:
+        found = project_named(session, project)
+        analysis, version = newest_analysis(session, found), newest_specification(session, found)
+        run_id = start_critique(session, found, acting_user(session, acting), analysis, version).id
+    run = follow(run_id, quiet=as_json)
+    with reading() as session:
+        values = [standing.value for standing in standings(session, run.id)]
+    counted = {value.value: values.count(value) for value in VerdictValue}
+    told = ", ".join(f"{count} {value}" for value, count in counted.items())
+    show({"run": str(run.id), "clusters": len(values), **counted}, as_json, f"{len(values)} clusters: {told}.")
+
+
+def realign(
+    project: ProjectName,
+    loss: Annotated[str, typer.Option(help=" | ".join(get_args(Loss)))] = "consistency",
+    epochs: int = 10,
+    learning_rate: Annotated[float | None, typer.Option(help="Empty: the method's default.")] = None,
+    strength: Annotated[float | None, typer.Option(help="Lambda; empty: the method's default.")] = None,
+    control: Annotated[bool, typer.Option(help="Train once more without correction, to compare with.")] = True,
+    worst_group_rises: float = AcceptanceBar().worst_group_rises,
+    accuracy_falls_at_most: float = AcceptanceBar().accuracy_falls_at_most,
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune the checkpoint to answer without what stands as spurious."""
+    ready_database()
+    with reading() as session:
+        found = project_named(session, project)
+        parameters = RealignmentParameters(
+            critique_id=newest_critique(session, found).id,
+            loss=cast("Loss", one_of(loss, get_args(Loss))),
+            epochs=epochs,
+            learning_rate=learning_rate,
+            strength=strength,
+            control=control,
+            bar=AcceptanceBar(worst_group_rises=worst_group_rises, accuracy_falls_at_most=accuracy_falls_at_most),
+            seed=seed,
+        )
+    run = do(found.id, parameters, quiet=as_json)
+    show({"run": str(run.id), **run.result}, as_json, "The realigned checkpoint stands; see: rightreasons compare.")
+
+
+def evaluate(project: ProjectName, checkpoint: Number = 0, as_json: Json = False) -> None:
+    """Measure a checkpoint anew on validation and test images."""
+    ready_database()
+    with reading() as session:
+        found = project_named(session, project)
+        chosen = checkpoint_numbered(session, found, checkpoint)
+        newest = queries.newest_critique(session, found)
+        parameters = EvaluationParameters(checkpoint_ids=(chosen.id,), critique_id=newest.id if newest else None)
+    run = do(found.id, parameters, quiet=as_json)
+    with reading() as session:
+        reports = session.scalars(select(Report).where(Report.run_id == run.id).order_by(Report.split))
+        figures = {report.split.value: report.figures for report in reports}
+    show({"run": str(run.id), "checkpoint": chosen.number, "reports": figures}, as_json)
+    if not as_json:
+        for split, given in figures.items():
+            show_table(f"Checkpoint {chosen.number}, {split}", ("figure", "value"), lines_of(Figures(**given)))
+
+
+def compare(project: ProjectName, as_json: Json = False) -> None:
+    """Before and after the newest realignment, on the test images, with the control beside them."""
+    ready_database()
+    columns = comparison(project)
+    if as_json:
+        show({name: figures.model_dump(mode="json") for name, figures in columns.items()}, as_json)
+    else:
+        show_comparison(project, columns)
+
+
+def comparison(project: str) -> dict[str, Figures]:
+    """Test figures of the checkpoint before, after and of the control."""
+    with reading() as session:
+        found = project_named(session, project)
+        realignment = queries.newest_realignment(session, found)
+        after = queries.realigned_checkpoint(session, realignment) if realignment else None
+        if realignment is None or after is None or after.parent_id is None:
+            raise CommandError("Nothing has been realigned yet: rightreasons realign.")
+        control = session.scalar(
+            select(Checkpoint).where(Checkpoint.run_id == realignment.id, Checkpoint.origin == Origin.CONTROL)
+        )
+        ids = {"before": after.parent_id, "control": control.id if control else None, "after": after.id}
+        reports = {
+            report.checkpoint_id: report
+            for report in session.scalars(
+                select(Report).where(Report.run_id == realignment.id, Report.split == Split.TEST)
+            )
+        }
+    return {name: Figures(**reports[id_].figures) for name, id_ in ids.items() if id_ in reports}
+
+
+def show_comparison(project: str, columns: dict[str, Figures]) -> None:
+    by_column = [dict(lines_of(figures)) for figures in columns.values()]
+    rows = [(name, *(column.get(name, "–") for column in by_column)) for name in by_column[0]]
+    show_table(f"{project}: test images", ("figure", *columns), rows)
+
+
+def lines_of(figures: Figures) -> list[tuple[str, str]]:
+    """Every figure with its interval and its n."""
+    settled = [(f"answers that flip: {s.operation} ({s.regions})", told(s.flipped)) for s in figures.settling]
+    return [
+        ("accuracy", told(figures.accuracy)),
+        ("worst group", told(figures.worst_group)),
+        ("average of groups", told(figures.average_of_groups)),
+        ("attribution off the true spurious mask", told(figures.mu_align)),
+        ("evidence on spurious clusters", told(figures.evidence_on_spurious)),
+        *settled,
+    ]
+
+
+def told(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return estimate.missing or "–"
+    interval = f" ({percent(estimate.low)} to {percent(estimate.high)})" if estimate.low is not None else ""
+    return f"{percent(estimate.value)}{interval}, n {estimate.n}"
+
+
+def list_projects(as_json: Json = False) -> None:
+    """List the projects and where each stands in the loop."""
+    ready_database()
+    with reading() as session:
+        found: list[dict[str, Any]] = []
+        names = session.scalars(select(Project.name).order_by(Project.name)).all()
+        for name in names:
+            project = project_named(session, name)
+            state = queries.loop_state(session, project)
+            classes = session.scalars(select(TargetClass.name).where(TargetClass.project_id == project.id)).all()
+            found.append({"name": name, "classes": list(classes), "step": state.current.value})
+    show(found, as_json, *(f"{each['name']}: {each['step']}" for each in found))

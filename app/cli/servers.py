@@ -1,0 +1,118 @@
+"""The parts that run: everything under one supervisor, or the web server and the worker by themselves."""
+
+import os
+import sys
+from collections.abc import Callable
+from threading import Event
+from typing import Annotated
+from urllib.request import urlopen
+
+import typer
+
+from app.cli.output import CommandError, Json, show
+from app.config import Settings, settings
+from app.db import engine
+from app.migrations import migrate as migrate_database
+from app.queue import CPU, GPU, celery
+from app.supervisor import Child, SupervisorError, broker_child, port_is_free, supervise
+
+HEALTH_SECONDS = 2
+
+
+def rightreasons(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "app.cli", *arguments]
+
+
+def web_child(known: Settings) -> Child:
+    def serves() -> bool:
+        try:
+            with urlopen(f"http://{known.host}:{known.port}/healthz", timeout=HEALTH_SECONDS) as answer:
+                return bool(answer.status == 200)  # noqa: PLR2004  HTTP's OK
+        except OSError:
+            return False
+
+    return Child("web", rightreasons("web"), serves=serves)
+
+
+def worker_child() -> Child:
+    # Serving means that it may be sent work; messages wait in the broker until it has started.
+    return Child("worker", rightreasons("worker"), grace=20)
+
+
+def children(known: Settings) -> list[Child]:
+    embedded = [] if known.broker_url else [broker_child(known)]
+    return [*embedded, worker_child(), web_child(known)]
+
+
+def run_all(ready: Callable[[Event], int | None]) -> int:
+    """Migrates, then runs every part of one machine until somebody stops it."""
+    known = settings()
+    if not port_is_free(known.host, known.port):
+        raise CommandError(
+            f"Port {known.port} on {known.host} is taken by another program. "
+            f"Stop that one, or choose another port, for example: RIGHTREASONS_PORT={known.port + 1}."
+        )
+    known.data.mkdir(parents=True, exist_ok=True)
+    migrate_database(engine())
+    engine().dispose()
+    try:
+        return supervise(children(known), ready, known.data)
+    except SupervisorError as error:
+        raise CommandError(str(error)) from error
+
+
+def serve() -> None:
+    """Run everything on this machine: broker, worker and web server. Ctrl-C stops all."""
+
+    def ready(stopping: Event) -> None:
+        del stopping
+        print(f"Right Reasons serves at http://{settings().host}:{settings().port} - Ctrl-C stops it.", flush=True)
+
+    raise typer.Exit(run_all(ready))
+
+
+def web() -> None:
+    """Run the web server alone; migrations and a worker are somebody else's work."""
+    import uvicorn
+
+    known = settings()
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=known.host,
+        port=known.port,
+        server_header=False,
+        # Behind a proxy its address is trusted only where the environment says so (FORWARDED_ALLOW_IPS).
+        proxy_headers=True,
+    )
+
+
+def worker(
+    queues: Annotated[str, typer.Option(help="gpu, cpu or both, comma-separated.")] = f"{GPU},{CPU}",
+    processes: Annotated[int, typer.Option(help="0 takes the setting.")] = 0,
+) -> None:
+    """Run a worker that takes shards from the queues."""
+    import worker.celery  # noqa: F401  registers the tasks
+
+    # One thread per process: two processes with a thread pool each would fight for the same cores.
+    threads = str(settings().torch_threads)
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, threads)
+    count = processes or settings().worker_processes
+    celery().worker_main(
+        [
+            "worker",
+            "--loglevel=INFO",
+            f"--queues={queues}",
+            f"--concurrency={count}",
+            "--pool=prefork",
+            "--without-mingle",
+        ]
+    )
+
+
+def migrate(as_json: Json = False) -> None:
+    """Bring the database to the newest schema."""
+    migrate_database(engine())
+    url = engine().url.render_as_string(hide_password=True)
+    show({"database": url, "current": True}, as_json, f"The database at {url} is up to date.")
