@@ -34,10 +34,10 @@ def read_weights(data: bytes, filename: str) -> dict[str, Tensor]:
         content = inner
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(f"{filename} holds no weights by name. Save model.state_dict().")
-    others = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    others = [str(key) for key, value in content.items() if not _is_plain(value)]
     if others:
         raise CheckpointError(
-            f"{filename} holds entries that are no tensors: {_listed(others)}. Save model.state_dict()."
+            f"{filename} holds entries that are no plain tensors: {_listed(others)}. Save model.state_dict()."
         )
     return _without_prefixes({str(key): value for key, value in content.items()})
 
