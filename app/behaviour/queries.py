@@ -1,0 +1,107 @@
+"""What the Behaviour page shows of one analysis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import case, select
+from sqlalchemy.orm import Session
+
+from app.behaviour.evidence import NOTHING, ClassEvidence, Examples, evidence_by_class, examples_by_class
+from app.models import Checkpoint, Kind, Origin, Project, Report, Run, Split, State, TargetClass
+from app.models.figures import Estimate, Figures
+from app.runs.parameters import AnalysisParameters
+
+NO_EXAMPLES = Examples((), ())
+
+
+@dataclass(frozen=True)
+class ClassBehaviour:
+    """What the model bases its answer on, for pictures of one class."""
+
+    target: TargetClass
+    sentences: list[list[dict[str, Any]]]  # parts of sentences as the analysis stored them
+    evidence: ClassEvidence
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A report with its figures read."""
+
+    report: Report
+    figures: Figures
+
+
+def analyses_of(session: Session, project: Project) -> Sequence[Run]:
+    """The newest first, whatever their state."""
+    return session.scalars(
+        select(Run).where(Run.project_id == project.id, Run.kind == Kind.ANALYSIS).order_by(Run.created_at.desc())
+    ).all()
+
+
+def chosen_analysis(analyses: Sequence[Run], wanted: UUID | None) -> Run | None:
+    """The one asked for, else the newest that succeeded; None where there is none to show."""
+    finished = [run for run in analyses if run.state is State.SUCCEEDED]
+    return next((run for run in finished if wanted in {None, run.id}), None)
+
+
+def unfinished_analysis(analyses: Sequence[Run], shown: Run | None) -> Run | None:
+    """An analysis newer than the one shown that is under way, or ended without success."""
+    newest = analyses[0] if analyses else None
+    return None if newest is None or newest is shown or newest.state is State.SUCCEEDED else newest
+
+
+def checkpoints_of(session: Session, project: Project) -> Sequence[Checkpoint]:
+    """The newest first, controls left out: they exist to be compared with, not to be explained."""
+    return session.scalars(
+        select(Checkpoint)
+        .where(Checkpoint.project_id == project.id, Checkpoint.origin != Origin.CONTROL)
+        .order_by(Checkpoint.number.desc())
+    ).all()
+
+
+def parameters_of(analysis: Run) -> AnalysisParameters:
+    return AnalysisParameters.model_validate(analysis.parameters)
+
+
+def behaviour_by_class(session: Session, project: Project, analysis: Run) -> list[ClassBehaviour]:
+    evidence = evidence_by_class(session, analysis.id)
+    examples = examples_by_class(session, analysis.id)
+    return [
+        ClassBehaviour(
+            target,
+            sentences_of(analysis, target.id),
+            evidence.get(target.id, NOTHING),
+            examples.get(target.id, NO_EXAMPLES),
+        )
+        for target in project.classes
+    ]
+
+
+def sentences_of(analysis: Run, class_id: UUID) -> list[list[dict[str, Any]]]:
+    stored = analysis.result.get("summaries", {}).get(str(class_id), [])
+    return [sentence["parts"] for sentence in stored]
+
+
+def sampling_of(analysis: Run) -> dict[str, Estimate]:
+    """How many images have a spurious cluster, by the way the images are chosen; empty where it was not measured."""
+    try:
+        return {
+            strategy: Estimate.model_validate(value) for strategy, value in analysis.result.get("sampling", {}).items()
+        }
+    except ValidationError:
+        return {}
+
+
+def newest_measured(session: Session, checkpoint_id: UUID) -> Measured | None:
+    """The newest report of a checkpoint on test images, else on validation images."""
+    report = session.scalar(
+        select(Report)
+        .where(Report.checkpoint_id == checkpoint_id, Report.split.in_([Split.TEST, Split.VALIDATION]))
+        .order_by(case((Report.split == Split.TEST, 0), else_=1), Report.created_at.desc())
+        .limit(1)
+    )
+    return Measured(report, Figures.model_validate(report.figures)) if report else None

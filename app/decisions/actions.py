@@ -1,0 +1,79 @@
+"""Signing a decision, and the signed weights."""
+
+import json
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.decisions.queries import Comparison
+from app.models import Checkpoint, Decision, Project, User
+
+MEANINGS = {
+    True: "I have compared the checkpoint with the one before it on the figures and pictures of this page, "
+    "and I approve it for the use that this project states.",
+    False: "I have compared the checkpoint with the one before it on the figures and pictures of this page, "
+    "and I reject it.",
+}
+
+
+def sign(
+    session: Session, project: Project, comparison: Comparison, user: User, approved: bool, reason: str
+) -> Decision:
+    """Adds a decision on the reports that were shown; whoever calls has checked the password again."""
+    assert comparison.measured_before is not None
+    assert comparison.measured_after is not None
+    decision = Decision(
+        project_id=project.id,
+        checkpoint_id=comparison.after.id,
+        before_report_id=comparison.measured_before.report.id,
+        after_report_id=comparison.measured_after.report.id,
+        user_id=user.id,
+        signed_name=user.display_name,
+        approved=approved,
+        meaning=MEANINGS[approved],
+        reason=reason.strip(),
+    )
+    session.add(decision)
+    session.flush()
+    return decision
+
+
+def signed_weights(weights: bytes, checkpoint: Checkpoint, decision: Decision, project: Project) -> bytes:
+    """The safetensors file with the signature in its metadata; the tensors' bytes stay as they are.
+
+    The form: eight bytes little-endian length of the header, the header as JSON, the tensors. The header is padded with
+    spaces to a multiple of eight, as the format asks.
+    """
+    length = int.from_bytes(weights[:8], "little")
+    header = json.loads(weights[8 : 8 + length])
+    header["__metadata__"] = header.get("__metadata__", {}) | signature(checkpoint, decision, project)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + weights[8 + length :]
+
+
+def signature(checkpoint: Checkpoint, decision: Decision, project: Project) -> dict[str, str]:
+    """What travels with the weights: who approved what, when, in which words. Safetensors allows only text here."""
+    signed_at: datetime = decision.created_at
+    return {
+        "rightreasons.project": project.name,
+        "rightreasons.classes": json.dumps([target.name for target in project.classes]),
+        "rightreasons.checkpoint": f"{checkpoint.number} {checkpoint.name}",
+        "rightreasons.checkpoint_id": str(checkpoint.id),
+        "rightreasons.architecture": checkpoint.architecture,
+        "rightreasons.preprocessing": json.dumps(
+            {
+                "size": checkpoint.size,
+                "channels": checkpoint.channels,
+                "mean": checkpoint.mean,
+                "std": checkpoint.std,
+            }
+        ),
+        "rightreasons.weights_sha256": checkpoint.weights,
+        "rightreasons.decision": "approved",
+        "rightreasons.decision_id": str(decision.id),
+        "rightreasons.signed_by": decision.signed_name,
+        "rightreasons.signed_at": signed_at.isoformat(),
+        "rightreasons.meaning": decision.meaning,
+        "rightreasons.reason": decision.reason,
+    }

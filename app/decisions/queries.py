@@ -1,0 +1,212 @@
+"""What the Compare page shows: a realigned checkpoint beside its parent and its control, on the same pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from app.decisions import acceptance
+from app.models import Checkpoint, Decision, Image, Origin, Prediction, Project, Report, Run, Split
+from app.models.figures import Figures, Settling
+from app.runs.parameters import RealignmentParameters
+from app.statistics import mcnemar
+
+PICTURES = 12
+
+
+@dataclass(frozen=True)
+class Measured:
+    report: Report
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The same images answered by both checkpoints."""
+
+    both_right: int
+    both_wrong: int
+    newly_right: int
+    newly_wrong: int
+
+    @property
+    def n(self) -> int:
+        return self.both_right + self.both_wrong + self.newly_right + self.newly_wrong
+
+    @property
+    def p(self) -> float:
+        return mcnemar(self.newly_right, self.newly_wrong)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image with both answers."""
+
+    image: Image
+    before: Prediction
+    after: Prediction
+
+    @property
+    def change(self) -> str:
+        if self.before.correct == self.after.correct:
+            return "unchanged"
+        return "newly right" if self.after.correct else "newly wrong"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What one change of the spurious regions does to the answers, before and after."""
+
+    operation: str
+    regions: str
+    before: Settling | None
+    after: Settling
+
+
+@dataclass(frozen=True)
+class Comparison:
+    after: Checkpoint
+    before: Checkpoint
+    control: Checkpoint | None
+    parameters: RealignmentParameters
+    split: Split
+    measured_before: Measured | None
+    measured_after: Measured | None
+    measured_control: Measured | None
+
+    @property
+    def is_measured(self) -> bool:
+        return self.measured_before is not None and self.measured_after is not None
+
+    @property
+    def lines(self) -> list[acceptance.Line]:
+        if self.measured_before is None or self.measured_after is None:
+            return []
+        return acceptance.lines(self.parameters.bar, self.measured_before.figures, self.measured_after.figures)
+
+    @property
+    def against_control(self) -> float | None:
+        """How much more the worst group rose than by the same training without correction."""
+        if self.measured_after is None or self.measured_control is None:
+            return None
+        return acceptance.difference(self.measured_control.figures.worst_group, self.measured_after.figures.worst_group)
+
+    @property
+    def settled(self) -> list[Settled]:
+        if self.measured_after is None:
+            return []
+        earlier = self.measured_before.figures.settling if self.measured_before else []
+        known = {(each.operation, each.regions): each for each in earlier}
+        return [
+            Settled(each.operation, each.regions, known.get((each.operation, each.regions)), each)
+            for each in self.measured_after.figures.settling
+        ]
+
+
+def realigned_checkpoints(session: Session, project: Project) -> Sequence[Checkpoint]:
+    """The newest first."""
+    return session.scalars(
+        select(Checkpoint)
+        .where(Checkpoint.project_id == project.id, Checkpoint.origin == Origin.REALIGNED)
+        .order_by(Checkpoint.number.desc())
+    ).all()
+
+
+def compare(session: Session, after: Checkpoint) -> Comparison:
+    """Three statements; the figures are those of the newest reports on test images, else on validation images."""
+    run = session.get_one(Run, after.run_id)
+    family = session.scalars(
+        select(Checkpoint).where((Checkpoint.run_id == run.id) | (Checkpoint.id == after.parent_id))
+    ).all()
+    before = next(each for each in family if each.id == after.parent_id)
+    control = next((each for each in family if each.origin is Origin.CONTROL and each.run_id == run.id), None)
+    newest = newest_reports(session, [each.id for each in family])
+    split = Split.TEST if (after.id, Split.TEST) in newest else Split.VALIDATION
+    return Comparison(
+        after=after,
+        before=before,
+        control=control,
+        parameters=RealignmentParameters.model_validate(run.parameters),
+        split=split,
+        measured_before=newest.get((before.id, split)),
+        measured_after=newest.get((after.id, split)),
+        measured_control=newest.get((control.id, split)) if control else None,
+    )
+
+
+def newest_reports(session: Session, checkpoint_ids: Sequence[UUID]) -> dict[tuple[UUID, Split], Measured]:
+    newest = (
+        func.row_number()
+        .over(partition_by=(Report.checkpoint_id, Report.split), order_by=(Report.created_at.desc(), Report.id))
+        .label("place")
+    )
+    ranked = select(Report.id, newest).where(Report.checkpoint_id.in_(checkpoint_ids)).subquery()
+    reports = session.scalars(select(Report).join(ranked, ranked.c.id == Report.id).where(ranked.c.place == 1))
+    return {
+        (report.checkpoint_id, report.split): Measured(report, Figures.model_validate(report.figures))
+        for report in reports
+    }
+
+
+def paired_counts(session: Session, comparison: Comparison) -> Paired | None:
+    """None where the single answers of one of the two were not kept."""
+    if comparison.measured_before is None or comparison.measured_after is None:
+        return None
+    before, after = aliased(Prediction), aliased(Prediction)
+    rows = session.execute(
+        select(before.correct, after.correct, func.count())
+        .join(after, after.image_id == before.image_id)
+        .join(Image, Image.id == before.image_id)
+        .where(
+            before.run_id == comparison.measured_before.report.run_id,
+            before.checkpoint_id == comparison.before.id,
+            after.run_id == comparison.measured_after.report.run_id,
+            after.checkpoint_id == comparison.after.id,
+            Image.split == comparison.split,
+        )
+        .group_by(before.correct, after.correct)
+    )
+    counts = {(was, now): count for was, now, count in rows}
+    if not counts:
+        return None
+    return Paired(
+        both_right=counts.get((True, True), 0),
+        both_wrong=counts.get((False, False), 0),
+        newly_right=counts.get((False, True), 0),
+        newly_wrong=counts.get((True, False), 0),
+    )
+
+
+def changed_pairs(session: Session, comparison: Comparison, limit: int = PICTURES) -> list[Pair]:
+    """Newly wrong images first, then newly right ones, then unchanged ones."""
+    if comparison.measured_before is None or comparison.measured_after is None:
+        return []
+    before, after = aliased(Prediction), aliased(Prediction)
+    order = case((before.correct & ~after.correct, 0), (after.correct & ~before.correct, 1), else_=2)
+    rows = session.execute(
+        select(before, after, Image)
+        .join(after, after.image_id == before.image_id)
+        .join(Image, Image.id == before.image_id)
+        .where(
+            before.run_id == comparison.measured_before.report.run_id,
+            before.checkpoint_id == comparison.before.id,
+            after.run_id == comparison.measured_after.report.run_id,
+            after.checkpoint_id == comparison.after.id,
+            Image.split == comparison.split,
+        )
+        .order_by(order, Image.position)
+        .limit(limit)
+    )
+    return [Pair(image, was, now) for was, now, image in rows]
+
+
+def decisions_on(session: Session, checkpoint: Checkpoint) -> Sequence[Decision]:
+    """The newest first: it is the one that counts."""
+    return session.scalars(
+        select(Decision)
+        .where(Decision.checkpoint_id == checkpoint.id)
+        .order_by(Decision.created_at.desc())
+        .options(joinedload(Decision.user))
+    ).all()

@@ -1,0 +1,154 @@
+"""Page 7, Compare, and the decision on it; the signed weights of an approved checkpoint."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from app.accounts.actions import find_by_password
+from app.accounts.attempts import attempts
+from app.config import settings
+from app.decisions import queries
+from app.decisions.actions import MEANINGS, sign, signed_weights
+from app.decisions.dumbbell import dumbbell
+from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
+from app.models import Checkpoint, Origin, Project, User
+from app.projects.queries import Step, loop_state
+from app.runs.actions import start_run
+from app.runs.parameters import EvaluationParameters
+from app.storage import storage
+
+router = APIRouter(prefix="/projects/{project_id}")
+
+
+def get_realigned(session: DBSession, project: CurrentProject, checkpoint_id: UUID) -> Checkpoint:
+    checkpoint = session.get(Checkpoint, checkpoint_id)
+    if checkpoint is None or checkpoint.project_id != project.id or checkpoint.origin is not Origin.REALIGNED:
+        raise HTTPException(404, "This project has no such realigned checkpoint.")
+    return checkpoint
+
+
+Realigned = Annotated[Checkpoint, Depends(get_realigned)]
+
+
+@router.get("/compare")
+def show_comparison(
+    request: Request, session: DBSession, user: Clinician, project: CurrentProject, checkpoint: UUID | None = None
+) -> Response:
+    candidates = queries.realigned_checkpoints(session, project)
+    after = next((each for each in candidates if checkpoint in {None, each.id}), None)
+    if after is None:
+        return page(
+            request,
+            "decisions/empty.html",
+            project=project,
+            step=Step.DECIDE,
+            loop=loop_state(session, project),
+        )
+    others = [each for each in candidates if each is not after]
+    return show_page(request, session, project, user, queries.compare(session, after), others=others)
+
+
+def show_page(
+    request: Request,
+    session: Session,
+    project: Project,
+    user: User,
+    comparison: queries.Comparison,
+    *,
+    others: list[Checkpoint] | None = None,
+    error: str = "",
+    approved: bool | None = None,
+    reason: str = "",
+    status: int = 200,
+) -> Response:
+    before, after = comparison.measured_before, comparison.measured_after
+    return page(
+        request,
+        "decisions/compare.html",
+        status=status,
+        project=project,
+        step=Step.DECIDE,
+        loop=loop_state(session, project),
+        comparison=comparison,
+        plot=dumbbell(before.figures, after.figures) if before and after else None,
+        paired=queries.paired_counts(session, comparison),
+        pairs=queries.changed_pairs(session, comparison),
+        names={target.id: target.name for target in project.classes},
+        positions={target.id: target.position for target in project.classes},
+        decisions=queries.decisions_on(session, comparison.after),
+        meanings=MEANINGS,
+        others=others or [],
+        may_export=user.role.value != "clinician",
+        error=error,
+        approved=approved,
+        reason=reason,
+    )
+
+
+@router.post("/compare/{checkpoint_id}/measure")
+def measure_both(session: DBSession, user: Engineer, project: CurrentProject, checkpoint: Realigned) -> Response:
+    """For checkpoints whose figures are missing: measures both on the same images."""
+    comparison = queries.compare(session, checkpoint)
+    parameters = EvaluationParameters(
+        checkpoint_ids=(comparison.before.id, comparison.after.id), critique_id=comparison.parameters.critique_id
+    )
+    run = start_run(session, project.id, parameters, user.id)
+    return RedirectResponse(f"/runs/{run.id}", 303)
+
+
+@router.post("/compare/{checkpoint_id}/decision")
+def sign_decision(
+    request: Request,
+    session: DBSession,
+    user: Clinician,
+    project: CurrentProject,
+    checkpoint: Realigned,
+    decision: Annotated[Literal["approve", "reject"], Form()],
+    reason: Annotated[str, Form(max_length=4000)],
+    password: Annotated[str, Form()],
+) -> Response:
+    """Asks for the password again: the signature is the person's, not the open browser's."""
+    comparison = queries.compare(session, checkpoint)
+    approved = decision == "approve"
+    keys = (f"name {user.name}",)
+    refusal = ""
+    if not comparison.is_measured:
+        refusal = "Both checkpoints have to be measured before a decision."
+    elif not reason.strip():
+        refusal = "A decision needs its reason."
+    elif attempts.wait(keys, settings().sign_in_attempts):
+        refusal = "Too many wrong passwords. Wait a quarter of an hour."
+    elif (signer := find_by_password(session, user.name, password)) is None or signer.id != user.id:
+        attempts.note_failure(keys)
+        refusal = "That is not your password."
+    if refusal:
+        return show_page(
+            request,
+            session,
+            project,
+            user,
+            comparison,
+            error=f"{refusal} Nothing was signed.",
+            approved=approved,
+            reason=reason,
+            status=422,
+        )
+    sign(session, project, comparison, user, approved, reason)
+    return RedirectResponse(f"/projects/{project.id}/compare?checkpoint={checkpoint.id}#decision", 303)
+
+
+@router.get("/checkpoints/{checkpoint_id}/weights")
+def download_weights(session: DBSession, user: Engineer, project: CurrentProject, checkpoint: Realigned) -> Response:
+    """The weights as safetensors with the signature in their metadata; of approved checkpoints only."""
+    del user  # asked for: clinicians don't take checkpoints out
+    newest = next(iter(queries.decisions_on(session, checkpoint)), None)
+    if newest is None or not newest.approved:
+        raise HTTPException(409, "This checkpoint is not approved, so it is not given out. Decide on it first.")
+    signed = signed_weights(storage().get(checkpoint.weights), checkpoint, newest, project)
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in project.name.lower())
+    filename = f"{name}-checkpoint-{checkpoint.number}.safetensors"
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return Response(signed, media_type="application/octet-stream", headers=headers)

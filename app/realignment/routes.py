@@ -1,0 +1,74 @@
+"""Page 6, Realign: what goes in, the bar that is written down first, the training, and what it gave."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.behaviour.pictures import PAGE_SIZE, Shown
+from app.deps import Clinician, CurrentProject, DBSession, page
+from app.models import Kind, Run, State
+from app.projects.queries import Step, loop_state, newest_critique
+from app.realignment import queries
+from app.realignment.forms import RealignmentForm
+from app.review.standing import standings
+from app.runs.actions import start_run
+from app.runs.curves import curves_of
+from app.runs.queries import epochs_of
+
+router = APIRouter(prefix="/projects/{project_id}/realign")
+
+
+@router.get("")
+def show_realignment(request: Request, session: DBSession, project: CurrentProject) -> Response:
+    critique = newest_critique(session, project)
+    runs = queries.runs_of(session, project)
+    newest = runs[0] if runs and runs[0].state is not State.SUCCEEDED else None
+    return page(
+        request,
+        "realignment/realignment.html",
+        project=project,
+        step=Step.REALIGN,
+        loop=loop_state(session, project),
+        critique=critique,
+        ingredients=queries.ingredients_of(standings(session, critique.id)) if critique else None,
+        seconds_an_epoch=queries.seconds_an_epoch(session, project),
+        run=newest,
+        curves=curves_of(epochs_of(session, newest)) if newest else [],
+        outcomes=queries.outcomes_of(session, runs),
+    )
+
+
+@router.get("/pictures")
+def show_corrected(
+    request: Request,
+    session: DBSession,
+    project: CurrentProject,
+    number: Annotated[int, Query(ge=1, alias="page")] = 1,
+) -> Response:
+    critique = newest_critique(session, project)
+    if critique is None:
+        raise HTTPException(404, "Nothing is judged yet.")
+    rows, total = queries.corrected_pictures(session, critique, (number - 1) * PAGE_SIZE, PAGE_SIZE)
+    return page(
+        request,
+        "realignment/pictures.html",
+        project=project,
+        step=Step.REALIGN,
+        loop=loop_state(session, project),
+        shown=Shown(rows, total, number),
+        names={target.id: target.name for target in project.classes},
+    )
+
+
+@router.post("")
+def start_realignment(
+    session: DBSession, user: Clinician, project: CurrentProject, asked: Annotated[RealignmentForm, Form()]
+) -> Response:
+    critique = session.get(Run, asked.critique_id)
+    if critique is None or critique.project_id != project.id or critique.kind is not Kind.CRITIQUE:
+        raise HTTPException(404, "This project has no such critique. Nothing was started.")
+    if not queries.ingredients_of(standings(session, critique.id)).spurious:
+        raise HTTPException(409, "No region stands as spurious, so there is nothing to correct. Nothing was started.")
+    start_run(session, project.id, asked.parameters(), user.id)
+    return RedirectResponse(f"/projects/{project.id}/realign", 303)

@@ -1,0 +1,256 @@
+"""Which case a reader sees next, and what may be shown with it.
+
+A case is one cluster in its picture. A reader first answers a blind sample, the same for every reader, before any
+verdict leaves the server; then come all other clusters that nobody has answered, the least certain and most
+influential first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, false, func, select, true
+from sqlalchemy.orm import Session, contains_eager
+
+from app.models import (
+    Answer,
+    Cluster,
+    Critique,
+    Explanation,
+    Image,
+    Review,
+    Run,
+    Specification,
+    SpecificationEntry,
+    User,
+    Verdict,
+    VerdictValue,
+)
+from app.models.figures import Estimate
+from app.projects.queries import REVIEW_SAMPLE
+from app.statistics import wilson
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Clusters of a critique, of one class where that is asked for."""
+
+    total: int
+    answered: int  # by anyone
+    uncertain_left: int  # that the judge left uncertain and nobody answered
+    agreement: Estimate  # of the judge with blind readers, where both said spurious or relevant
+
+    @property
+    def left(self) -> int:
+        return self.total - self.answered
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """Where a reader stands in a critique; ``next_id`` is the cluster to show, None when all are answered."""
+
+    blind: bool
+    sample: int  # size of the blind sample
+    sample_answered: int  # of it, by this reader
+    counts: Counts
+    next_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A cluster of the shown picture with what may be said of it: nothing of the machine's in a blind reading."""
+
+    cluster: Cluster
+    mine: Answer | None
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One screen: a picture, the cluster asked about, and the lines of all its clusters."""
+
+    explanation: Explanation
+    asked: Cluster
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the specification under which the critic read says of the picture's class."""
+
+    version: int
+    spurious: str
+    relevant: str
+
+
+def clusters_of(critique: Run) -> Select[UUID]:
+    return (
+        select(Verdict.cluster_id)
+        .join(Critique, Critique.id == Verdict.critique_id)
+        .where(Critique.run_id == critique.id)
+    )
+
+
+def standing_answers(critique: Run) -> CTE:
+    """The newest answer of every reader on every cluster, where it was not taken back; from earlier critiques too."""
+    newest = func.row_number().over(
+        partition_by=(Review.cluster_id, Review.user_id), order_by=(Review.created_at.desc(), Review.id)
+    )
+    ranked = select(Review, newest.label("place")).where(Review.cluster_id.in_(clusters_of(critique))).subquery()
+    return (
+        select(ranked.c.cluster_id, ranked.c.user_id, ranked.c.answer, ranked.c.blind, ranked.c.created_at)
+        .where(ranked.c.place == 1, ranked.c.answer != Answer.WITHDRAWN)
+        .cte("standing")
+    )
+
+
+def of_class(class_id: UUID | None) -> ColumnElement[bool]:
+    return Image.class_id == class_id if class_id else true()
+
+
+def worklist(session: Session, critique: Run, reader: User, class_id: UUID | None = None) -> Worklist:
+    counts = count_cases(session, critique, class_id)
+    sample = blind_sample(session, critique, reader)
+    open_cases = [cluster_id for cluster_id, answered in sample if not answered]
+    # Where there are few clusters, half of them are read blind, so that some are left to be read with the critic.
+    if open_cases:
+        return Worklist(True, len(sample), len(sample) - len(open_cases), counts, open_cases[0])
+    return Worklist(False, len(sample), len(sample), counts, next_case(session, critique, class_id))
+
+
+def blind_sample(session: Session, critique: Run, reader: User) -> list[tuple[UUID, bool]]:
+    """The sample's clusters in their order, and whether this reader answered them.
+
+    Cluster ids are random, so the smallest ones are a random sample, and the same one for every reader.
+    """
+    total = select(func.count()).select_from(clusters_of(critique).subquery()).scalar_subquery()
+    ordered = (
+        clusters_of(critique).add_columns(func.row_number().over(order_by=Verdict.cluster_id).label("place")).subquery()
+    )
+    standing = standing_answers(critique)
+    mine = and_(standing.c.cluster_id == ordered.c.cluster_id, standing.c.user_id == reader.id)
+    rows = session.execute(
+        select(ordered.c.cluster_id, standing.c.user_id.is_not(None))
+        .outerjoin(standing, mine)
+        .where(ordered.c.place <= REVIEW_SAMPLE, ordered.c.place * 2 <= total + 1)
+        .order_by(ordered.c.place)
+    )
+    return [(cluster_id, answered) for cluster_id, answered in rows]
+
+
+def count_cases(session: Session, critique: Run, class_id: UUID | None) -> Counts:
+    answers = answers_by_cluster(critique)
+    unanswered = answers.c.answers.is_(None)
+    uncertain = Verdict.value == VerdictValue.UNCERTAIN
+    agreeing = case(
+        (Verdict.value == VerdictValue.SPURIOUS, answers.c.blind_spurious),
+        (Verdict.value == VerdictValue.RELEVANT, answers.c.blind_relevant),
+        else_=0,
+    )
+    compared = case((uncertain, 0), else_=answers.c.blind_spurious + answers.c.blind_relevant)
+    total, left, uncertain_left, agreed, n = session.execute(
+        select(
+            func.count(),
+            func.sum(case((unanswered, 1), else_=0)),
+            func.sum(case((and_(unanswered, uncertain), 1), else_=0)),
+            func.sum(agreeing),
+            func.sum(compared),
+        )
+        .select_from(Verdict)
+        .join(Critique, Critique.id == Verdict.critique_id)
+        .join(Explanation, Explanation.id == Critique.explanation_id)
+        .join(Image, Image.id == Explanation.image_id)
+        .outerjoin(answers, answers.c.cluster_id == Verdict.cluster_id)
+        .where(Critique.run_id == critique.id, of_class(class_id))
+    ).one()
+    return Counts(total, total - (left or 0), uncertain_left or 0, wilson(agreed or 0, n or 0))
+
+
+def answers_by_cluster(critique: Run) -> Subquery:
+    standing = standing_answers(critique)
+    blind = standing.c.blind.is_(True)
+    return (
+        select(
+            standing.c.cluster_id,
+            func.count().label("answers"),
+            func.sum(case((and_(blind, standing.c.answer == Answer.SPURIOUS), 1), else_=0)).label("blind_spurious"),
+            func.sum(case((and_(blind, standing.c.answer == Answer.RELEVANT), 1), else_=0)).label("blind_relevant"),
+        )
+        .group_by(standing.c.cluster_id)
+        .subquery()
+    )
+
+
+def next_case(session: Session, critique: Run, class_id: UUID | None) -> UUID | None:
+    """What the judge left uncertain first; then by doubt times influence, where influence is evidence plus effect."""
+    standing = standing_answers(critique)
+    doubt = 1 - 2 * func.abs(Verdict.p_spurious - 0.5)
+    influence = Cluster.share + func.abs(Cluster.effect)
+    return session.scalar(
+        select(Verdict.cluster_id)
+        .join(Critique, Critique.id == Verdict.critique_id)
+        .join(Cluster, Cluster.id == Verdict.cluster_id)
+        .join(Explanation, Explanation.id == Critique.explanation_id)
+        .join(Image, Image.id == Explanation.image_id)
+        .where(
+            Critique.run_id == critique.id,
+            Verdict.cluster_id.not_in(select(standing.c.cluster_id)),
+            of_class(class_id),
+        )
+        .order_by(
+            case((Verdict.value == VerdictValue.UNCERTAIN, 0), else_=1), (doubt * influence).desc(), Verdict.cluster_id
+        )
+        .limit(1)
+    )
+
+
+def load_case(session: Session, critique: Run, reader: User, cluster_id: UUID, *, blind: bool) -> Case | None:
+    """One statement; in a blind reading the verdicts are not even read from the database."""
+    standing = standing_answers(critique)
+    mine = and_(standing.c.cluster_id == Cluster.id, standing.c.user_id == reader.id)
+    shown = select(Cluster.explanation_id).where(Cluster.id == cluster_id).scalar_subquery()
+    in_critique = and_(
+        Verdict.cluster_id == Cluster.id,
+        Verdict.critique_id.in_(select(Critique.id).where(Critique.run_id == critique.id)),
+        false() if blind else true(),
+    )
+    rows = session.execute(
+        select(Cluster, standing.c.answer, Verdict)
+        .join(Explanation, Explanation.id == Cluster.explanation_id)
+        .join(Image, Image.id == Explanation.image_id)
+        .outerjoin(standing, mine)
+        .outerjoin(Verdict, in_critique)
+        .where(Cluster.explanation_id == shown)
+        .order_by(Cluster.number)
+        .options(contains_eager(Cluster.explanation).contains_eager(Explanation.image))
+    ).all()
+    lines = [Line(cluster, answer, verdict) for cluster, answer, verdict in rows]
+    asked = next((line.cluster for line in lines if line.cluster.id == cluster_id), None)
+    return Case(asked.explanation, asked, lines) if asked else None
+
+
+def said_of(session: Session, critique: Run, class_id: UUID) -> Said | None:
+    row = session.execute(
+        select(Specification.version, SpecificationEntry.spurious, SpecificationEntry.relevant)
+        .join(SpecificationEntry, SpecificationEntry.specification_id == Specification.id)
+        .where(
+            Specification.id == UUID(critique.parameters["specification_id"]),
+            SpecificationEntry.class_id == class_id,
+        )
+    ).one_or_none()
+    return Said(*row) if row else None
+
+
+def is_asked_in(session: Session, critique: Run, cluster_id: UUID) -> bool:
+    return session.scalar(clusters_of(critique).where(Verdict.cluster_id == cluster_id)) is not None
+
+
+def last_answer(session: Session, critique: Run, reader: User, *, blind: bool) -> UUID | None:
+    """The cluster of the reader's newest answer that stands; blind answers only while the blind reading lasts."""
+    standing = standing_answers(critique)
+    return session.scalar(
+        select(standing.c.cluster_id)
+        .where(standing.c.user_id == reader.id, true() if blind else standing.c.blind.is_(False))
+        .order_by(standing.c.created_at.desc())
+        .limit(1)
+    )

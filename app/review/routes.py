@@ -1,0 +1,135 @@
+"""Page 4, Review: one case a screen, answered by key; the first ones blind."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from app.deps import Clinician, CurrentProject, DBSession, page
+from app.models import Answer, Kind, Project, Run, State, User
+from app.projects.lvlm import speaker_of
+from app.projects.queries import LoopState, Step, loop_state, newest_analysis, newest_critique, newest_specification
+from app.review import queries
+from app.review.actions import record_answer, take_back
+
+router = APIRouter(prefix="/projects/{project_id}/review")
+
+SECONDS_A_CASE = 6.0  # what a practised reader takes
+
+
+def get_critique(session: DBSession, project: CurrentProject, critique_id: UUID) -> Run:
+    run = session.get(Run, critique_id)
+    if run is None or run.project_id != project.id or run.kind is not Kind.CRITIQUE or run.state is not State.SUCCEEDED:
+        raise HTTPException(404, "This project has no such critique.")
+    return run
+
+
+CurrentCritique = Annotated[Run, Depends(get_critique)]
+
+
+@router.get("")
+def show_review(
+    request: Request, session: DBSession, reader: Clinician, project: CurrentProject, class_id: UUID | None = None
+) -> Response:
+    loop = loop_state(session, project)
+    critique = newest_critique(session, project)
+    if critique is None or (loop.run is not None and loop.run.kind is Kind.CRITIQUE):
+        return show_empty(request, session, project, loop)
+    return page(
+        request,
+        "review/review.html",
+        step=Step.REVIEW,
+        loop=loop,
+        **case_context(session, project, critique, reader, class_id),
+    )
+
+
+def show_empty(request: Request, session: Session, project: Project, loop: LoopState) -> Response:
+    analysis = newest_analysis(session, project, loop.checkpoint) if loop.checkpoint else None
+    return page(
+        request,
+        "review/empty.html",
+        project=project,
+        step=Step.REVIEW,
+        loop=loop,
+        analysis=analysis,
+        specification=newest_specification(session, project),
+        run=loop.run if loop.run is not None and loop.run.kind is Kind.CRITIQUE else None,
+        speaker=speaker_of(project.lvlm),
+    )
+
+
+def case_context(
+    session: Session,
+    project: Project,
+    critique: Run,
+    reader: User,
+    class_id: UUID | None,
+    cluster_id: UUID | None = None,
+) -> dict[str, Any]:
+    """What the block ``case`` needs: the next case, or the one given."""
+    work = queries.worklist(session, critique, reader, class_id)
+    shown = cluster_id or work.next_id
+    case = queries.load_case(session, critique, reader, shown, blind=work.blind) if shown else None
+    target = next((each for each in project.classes if case and each.id == case.explanation.image.class_id), None)
+    remaining = work.sample - work.sample_answered if work.blind else work.counts.left
+    return {
+        "project": project,
+        "critique": critique,
+        "work": work,
+        "case": case,
+        "target": target,
+        "said": queries.said_of(session, critique, target.id) if target else None,
+        "class_id": class_id,
+        "chosen_class": next((each for each in project.classes if each.id == class_id), None),
+        "speaker": speaker_of(project.lvlm),
+        "seconds_left": remaining * SECONDS_A_CASE,
+    }
+
+
+@router.post("/{critique_id}/answers")
+def give_answer(
+    request: Request,
+    session: DBSession,
+    reader: Clinician,
+    project: CurrentProject,
+    critique: CurrentCritique,
+    cluster_id: Annotated[UUID, Form()],
+    answer: Annotated[Answer, Form()],
+    class_id: Annotated[UUID | None, Form()] = None,
+) -> Response:
+    if answer is Answer.WITHDRAWN:
+        raise HTTPException(422, "An answer is taken back with Undo.")
+    record_answer(session, critique, reader, cluster_id, answer)
+    return next_screen(request, session, project, critique, reader, class_id, None)
+
+
+@router.post("/{critique_id}/undo")
+def undo(
+    request: Request,
+    session: DBSession,
+    reader: Clinician,
+    project: CurrentProject,
+    critique: CurrentCritique,
+    class_id: Annotated[UUID | None, Form()] = None,
+) -> Response:
+    cluster_id = take_back(session, critique, reader)
+    return next_screen(request, session, project, critique, reader, class_id, cluster_id)
+
+
+def next_screen(
+    request: Request,
+    session: Session,
+    project: Project,
+    critique: Run,
+    reader: User,
+    class_id: UUID | None,
+    cluster_id: UUID | None,
+) -> Response:
+    if request.headers.get("HX-Request") != "true":
+        chosen = f"?class_id={class_id}" if class_id else ""
+        return RedirectResponse(f"/projects/{project.id}/review{chosen}", 303)
+    context = case_context(session, project, critique, reader, class_id, cluster_id)
+    return page(request, "review/review.html", "case", **context)

@@ -1,0 +1,54 @@
+"""Saving a version, trying unsaved words, asking the critic."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.models import Project, Run, Specification, SpecificationEntry, User
+from app.runs.actions import start_run
+from app.runs.parameters import CritiqueParameters, EntryText, TrialParameters
+from app.specifications import queries
+
+
+def save_version(
+    session: Session, project: Project, user: User, entries: Sequence[EntryText], reason: str
+) -> Specification:
+    """Adds the next version. Words that say the same as the newest version make no new one."""
+    newest = next(iter(queries.versions_of(session, project)), None)
+    if newest is not None and tuple(entries) == queries.words_to_begin_from(newest, project.classes):
+        return newest
+    version = Specification(
+        project_id=project.id,
+        version=newest.version + 1 if newest else 1,
+        reason=reason.strip(),
+        created_by_id=user.id,
+        entries=[SpecificationEntry(**entry.model_dump()) for entry in entries],
+    )
+    session.add(version)
+    session.flush()
+    return version
+
+
+def start_trial(
+    session: Session, project: Project, user: User, analysis: Run, entries: tuple[EntryText, ...], class_id: UUID
+) -> Run:
+    """Asks critic and judge about six pictures of a class under words that are not saved."""
+    parameters = TrialParameters(
+        analysis_id=analysis.id,
+        entries=entries,
+        explanation_ids=tuple(queries.pictures_for_trial(session, analysis, class_id)),
+        examples=queries.judge_examples(session, project),
+    )
+    return start_run(session, project.id, parameters, user.id)
+
+
+def start_critique(session: Session, project: Project, user: User, analysis: Run, version: Specification) -> Run:
+    """Asks the critic about every explanation; a critique of the same that is under way is not started twice."""
+    running = queries.newest_critique_run(session, project, version)
+    if running is not None and not running.state.is_final and running.parameters["analysis_id"] == str(analysis.id):
+        return running
+    parameters = CritiqueParameters(
+        analysis_id=analysis.id, specification_id=version.id, examples=queries.judge_examples(session, project)
+    )
+    return start_run(session, project.id, parameters, user.id)

@@ -1,0 +1,68 @@
+"""What is missing in a specification, or contradicts itself, said before anything is saved."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.runs.parameters import EntryText
+
+SEPARATORS = re.compile(r"[,;:.\n()]|\band\b|\bor\b", re.IGNORECASE)
+FILLERS = {"a", "an", "the", "any", "all", "some", "only", "just", "very", "that", "which", "is", "are"}
+LONGEST_KEPT_S = 3  # "gas" stays, "letters" becomes "letter"
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A sentence for the clinician, beside the card of the class it is about."""
+
+    class_id: UUID
+    text: str
+
+
+def cautions_on(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> list[Caution]:
+    return [*missing_words(entries, names), *contradictions(entries, names)]
+
+
+def missing_words(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> list[Caution]:
+    found = []
+    for entry in entries:
+        name = names[entry.class_id]
+        if not entry.spurious.strip() and not entry.relevant.strip():
+            text = f"Nothing is said of {name}: its pictures will come back as uncertain."
+        elif not entry.relevant.strip():
+            text = f"What should the model use for {name}? Without it, the critic knows only what to refuse."
+        elif not entry.spurious.strip():
+            text = f"What should the model ignore for {name}? Without it, the critic can only guess what is a shortcut."
+        else:
+            continue
+        found.append(Caution(entry.class_id, text))
+    return found
+
+
+def contradictions(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> list[Caution]:
+    """A feature to be ignored here that is to be used here or for another class."""
+    used = [(entry.class_id, features(entry.relevant)) for entry in entries]
+    found = []
+    for entry in entries:
+        for feature, words in features(entry.spurious).items():
+            for class_id, relevant in used:
+                if feature in relevant:
+                    where = "too" if class_id == entry.class_id else f"for {names[class_id]}"
+                    text = f"“{words}” is to be ignored for {names[entry.class_id]}, and to be used {where}."
+                    found.append(Caution(entry.class_id, text))
+    return found
+
+
+def features(text: str) -> dict[frozenset[str], str]:
+    """The features that a text names, as sets of plain words, each with the words as they were written."""
+    found: dict[frozenset[str], str] = {}
+    for part in SEPARATORS.split(text):
+        plain = frozenset(singular(word) for word in re.findall(r"\w+", part.lower()) if word not in FILLERS)
+        if plain:
+            found.setdefault(plain, part.strip())
+    return found
+
+
+def singular(word: str) -> str:
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > LONGEST_KEPT_S else word
