@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from worker.datasets.rows import LITTER, SPLITS, Limits, path_problem
+from worker.datasets.rows import LITTER, SPLITS, Limits, path_problem, shown
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -42,7 +42,9 @@ def _unpack(archive: Path, into: Path, limits: Limits) -> None:
             for entry in entries:
                 _extract(opened, entry, into)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise ArchiveError(f"The file is no zip archive, or it is damaged ({error}).") from error
+        raise ArchiveError(
+            f"The file is no zip archive, or it is damaged ({str(error) or 'it ends early'})."
+        ) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise ArchiveError("The archive holds a file and a folder of the same name.") from error
     except OSError as error:
@@ -63,10 +65,10 @@ def _refuse(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
     for entry in entries:
         complaint = _entry_problem(entry, limits)
         if complaint:
-            raise ArchiveError(f"{entry.filename}: {complaint}")
+            raise ArchiveError(f"{shown(entry.filename)}: {complaint}")
         path = PurePosixPath(entry.filename)
         if path in seen and not entry.is_dir():
-            raise ArchiveError(f"{entry.filename}: It stands in the archive twice.")
+            raise ArchiveError(f"{shown(entry.filename)}: It stands in the archive twice.")
         seen.add(path)
 
 

@@ -112,6 +112,11 @@ def path_problem(path: str) -> str | None:
     return None
 
 
+def shown(path: str) -> str:
+    """The path as a message may carry it: control characters could otherwise play tricks on a terminal."""
+    return path if path.isprintable() else repr(path)
+
+
 def _manifest_rows(data: bytes, patient_column: str | None) -> Declared:
     declared = Declared()
     try:
@@ -144,8 +149,10 @@ def _header_problem(  # noqa: PLR0911 - one for each reason
 ) -> str | None:
     if not header:
         return "It is empty; it needs the columns path, label and split."
+    if not all(name.isprintable() for name in header):
+        return "A column's name holds control characters; save it as CSV in UTF-8, with commas."
     missing = [name for name in NEEDED if name not in header]
-    if missing and any(sign in name for name in header for sign in ";\t"):
+    if missing and any(";" in name for name in header):
         return "Its columns must be separated by commas."
     if missing:
         return f"It has no column {' and no column '.join(missing)}; it needs path, label and split."
@@ -181,12 +188,12 @@ def _read_records(
 
 def _row(number: int, cells: Sequence[str], header: Sequence[str], patient_column: str | None) -> Row | Problem:
     if len(cells) != len(header):
-        return Problem(number, cells[0], f"The row has {len(cells)} cells; the header has {len(header)}.")
+        return Problem(number, shown(cells[0]), f"The row has {len(cells)} cells; the header has {len(header)}.")
     values = dict(zip(header, cells, strict=True))
     path = values.pop("path")
     complaint = _cell_problem(path, values)
     if complaint:
-        return Problem(number, path, complaint)
+        return Problem(number, shown(path), complaint)
     mask = values.pop(MASK, "") or None
     return Row(
         number=number,
@@ -227,7 +234,7 @@ def _folder_rows(listing: Listing) -> Declared:
         parts = PurePosixPath(path).parts
         complaint = _place_problem(path, parts, listing)
         if complaint:
-            declared.problems.append(Problem(None, path, complaint))
+            declared.problems.append(Problem(None, shown(path), complaint))
         elif len(parts) == 3 and path in listing.files:  # noqa: PLR2004 - split/class/file
             split, label, _ = parts
             declared.rows.append(Row(len(declared.rows) + 1, path, label, split, {}, None, None))

@@ -73,6 +73,8 @@ def test_quoted_cells_and_a_byte_order_mark_are_read(read: Read) -> None:
         ("path,label,split,split\n", "split stands more than once"),
         ("path,label,split,,\n", "without a name stands more than once"),
         ("path,label,split,\n", "column without a name"),
+        ("path\tlabel\tsplit\n", "with commas"),
+        ("path,label,split,x\x1b[2J\n", "control characters"),
         ("path,label,split\n".encode("utf-16"), "not UTF-8"),
         ("path,label,split\nä.jpg,x,train\n".encode("latin-1"), "not UTF-8"),
         ('path,label,split\n"a.jpg,x,train\n', "no CSV"),
@@ -140,7 +142,7 @@ def test_plain_folders_are_read_without_a_manifest(tmp_path: Path) -> None:
         ("train/a.png", "train/a.png", "beside the class folders"),
         ("train/x/more/a.png", "train/x/more", "folder inside a class folder"),
         ("train/x/a.txt", "train/x/a.txt", "no .png"),
-        ("train/x/a\n.png", "train/x/a\n.png", "control characters"),
+        ("train/x/a\n.png", "'train/x/a\\n.png'", "control characters"),
     ],
 )
 def test_what_plain_folders_must_not_hold_is_told(tmp_path: Path, path: str, told: str, words: str) -> None:
