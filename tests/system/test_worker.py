@@ -1,0 +1,131 @@
+"""A real worker on a real broker: a run survives its worker, with SQLite and with PostgreSQL."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from app import leash
+from app.db import reading, transaction
+from app.models import Project, Run, State
+from app.runs.actions import cancel_run, start_run
+from app.runs.parameters import ImportParameters, Input, TrainingParameters
+from tests.databases import forget_settings
+from worker.datasets.digits import write_folder
+
+PATIENCE = 120
+IMAGES = 400
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    whole, few = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("few")
+    write_folder(whole, seed=0)
+    lines = (whole / "manifest.csv").read_text().splitlines()
+    kept = [lines[1:][number] for number in range(0, len(lines) - 1, (len(lines) - 1) // IMAGES)]
+    (few / "manifest.csv").write_text("\n".join([lines[0], *kept]) + "\n")
+    for line in kept:
+        for path in (line.split(",")[0], line.split(",")[-1]):
+            (few / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(whole / path, few / path)
+    return few
+
+
+@pytest.fixture
+def start_worker(
+    database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Generator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts workers on the test's database, impatient ones; whatever is left is killed at the end."""
+    # Each database its own queues: what an earlier test left in the broker is nobody's.
+    monkeypatch.setenv("RIGHTREASONS_BROKER_URL", f"{redis_url.rpartition('/')[0]}/{1 if database == 'sqlite' else 2}")
+    for name, value in {"HEARTBEAT_SECONDS": "0.5", "LOST_AFTER_SECONDS": "3", "SWEEP_SECONDS": "1"}.items():
+        monkeypatch.setenv(f"RIGHTREASONS_{name}", value)
+    forget_settings()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        with (tmp_path / "worker.log").open("ab") as log:
+            command = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid())]
+            process = subprocess.Popen(
+                [*command, sys.executable, "-m", "app.cli", "worker", "--processes", "1"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        kill(process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """As the power cut does: the worker and its pool at once."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def run_of(run_id: UUID) -> Run:
+    with reading() as session:
+        return session.get_one(Run, run_id)
+
+
+def wait_until(run_id: UUID, holds: Callable[[Run], bool]) -> Run:
+    deadline = time.monotonic() + PATIENCE
+    while not holds(run := run_of(run_id)):
+        assert time.monotonic() < deadline, f"{run.state} {run.stage} {run.done}/{run.total} {run.error}"
+        time.sleep(0.2)
+    return run
+
+
+def training_run(digits: Path, epochs: int) -> UUID:
+    with transaction() as session:
+        project = Project(name="Digits", group_by=["decoy"])
+        session.add(project)
+        session.flush()
+        imported = start_run(session, project.id, ImportParameters(name="digits", path=str(digits))).id
+    wait_until(imported, lambda run: run.state is State.SUCCEEDED)
+    shape = Input(size=28, channels=1, mean=(0.0,), std=(1.0,))
+    with transaction() as session:
+        training = TrainingParameters(name="cnn", architecture="small_cnn", input=shape, epochs=epochs)
+        return start_run(session, project.id, training).id
+
+
+def test_a_run_outlives_its_killed_worker(digits, start_worker):
+    first = start_worker()
+    run_id = training_run(digits, epochs=12)
+    wait_until(run_id, lambda run: run.done > 0)
+    kill(first)
+    kept = run_of(run_id)
+    start_worker()
+    run = wait_until(run_id, lambda run: run.state.is_final)
+    assert run.state is State.SUCCEEDED, run.error_details
+    assert kept.state is State.RUNNING
+    assert kept.done > 0
+
+
+def test_a_message_lost_with_the_broker_is_sent_again(digits, start_worker, monkeypatch):
+    start_worker()
+    monkeypatch.setattr("app.queue.send", lambda name, arguments, queue: False)  # noqa: ARG005  the broker is away
+    run_id = training_run(digits, epochs=2)
+    assert wait_until(run_id, lambda run: run.state.is_final).state is State.SUCCEEDED
+
+
+def test_a_running_run_stops_when_it_is_cancelled(digits, start_worker):
+    start_worker()
+    run_id = training_run(digits, epochs=500)
+    wait_until(run_id, lambda run: run.done > 0)
+    with transaction() as session:
+        cancel_run(session, session.get_one(Run, run_id))
+    run = wait_until(run_id, lambda run: run.state.is_final)
+    assert run.state is State.CANCELLED
+    assert 0 < run.done < 500
