@@ -32,7 +32,6 @@ COPY worker worker
 
 FROM code AS web
 COPY --from=web-packages /opt/venv /opt/venv
-COPY --from=web-packages /srv/rightreasons/rightreasons.egg-info rightreasons.egg-info
 USER 10001
 VOLUME /data
 EXPOSE 8000
@@ -42,7 +41,6 @@ CMD ["rightreasons", "web"]
 
 FROM code AS worker
 COPY --from=worker-packages /opt/venv /opt/venv
-COPY --from=worker-packages /srv/rightreasons/rightreasons.egg-info rightreasons.egg-info
 USER 10001
 VOLUME /data /models
 HEALTHCHECK --interval=60s --timeout=30s --start-period=60s \
