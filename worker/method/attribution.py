@@ -159,8 +159,9 @@ class _OwnModules(TorchFunctionMode):
             self._calls.append(make())
         module = self._calls[self._used]
         self._used += 1
-        # The clone lets the model change the result in place without touching what captum's hooks hold.
-        output: Tensor = module(value)
+        # Captum replaces the whole gradient of the tensor it is given, so a value that is also used elsewhere (before an
+        # activation that a shortcut skips) goes in as a copy; and out comes one that the model may change in place.
+        output: Tensor = module(value.clone())
         return output.clone()
 
     def relu(self, value: Tensor, inplace: bool = False) -> Tensor:  # noqa: ARG002 - the signature it stands for
