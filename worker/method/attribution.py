@@ -159,8 +159,8 @@ class _OwnModules(TorchFunctionMode):
             self._calls.append(make())
         module = self._calls[self._used]
         self._used += 1
-        # Captum replaces the whole gradient of the tensor it is given, so a value that is also used elsewhere (before an
-        # activation that a shortcut skips) goes in as a copy; and out comes one that the model may change in place.
+        # Captum replaces the whole gradient of the tensor it is given, so a value that is also used elsewhere, as where
+        # a shortcut skips an activation, goes in as a copy; and out comes one that the model may change in place.
         output: Tensor = module(value.clone())
         return output.clone()
 

@@ -1,4 +1,5 @@
 from itertools import product
+from statistics import mean
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ def slow_wilcoxon(before: list[float], after: list[float]) -> float:
     """Enumerate every assignment of signs to the mean ranks of the differences."""
     differences = [b - a for a, b in zip(before, after, strict=True) if a != b]
     sizes = sorted(abs(d) for d in differences)
-    ranks = [float(np.mean([i + 1 for i, size in enumerate(sizes) if size == abs(d)])) for d in differences]
+    ranks = [mean(i + 1 for i, size in enumerate(sizes) if size == abs(d)) for d in differences]
     positive = sum(rank for rank, d in zip(ranks, differences, strict=True) if d > 0)
     smaller = min(positive, sum(ranks) - positive)
     sums = [sum(r for r, up in zip(ranks, signs, strict=True) if up) for signs in product((0, 1), repeat=len(ranks))]
-    return float(min(1.0, 2 * np.mean([s <= smaller for s in sums])))
+    return min(1.0, 2 * sum(s <= smaller for s in sums) / len(sums))
 
 
 @pytest.mark.parametrize("seed", range(6))
