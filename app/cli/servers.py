@@ -82,6 +82,8 @@ def web() -> None:
         host=known.host,
         port=known.port,
         server_header=False,
+        # A page that polls must not hold up stopping.
+        timeout_graceful_shutdown=3,
         # Behind a proxy its address is trusted only where the environment says so (FORWARDED_ALLOW_IPS).
         proxy_headers=True,
     )

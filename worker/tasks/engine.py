@@ -52,7 +52,7 @@ def run_shard(run_id: UUID, stage: Stage, number: int) -> None:
     except CancelledError:
         give_up(run_id, stage, number, claim)
     except Exception as error:
-        log.warning("Run %s failed in stage %s: %s", run_id, stage.value, error, exc_info=True)
+        log.info("Run %s failed in stage %s", run_id, stage.value, exc_info=True)  # its details are in the run
         fail(run_id, error, traceback.format_exc())
 
 
