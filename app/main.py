@@ -9,13 +9,18 @@ from starlette.types import ASGIApp, Scope
 
 from app.accounts import routes as accounts
 from app.api import routes as api
+from app.behaviour import routes as behaviour
 from app.db import reading
+from app.decisions import routes as decisions
 from app.deps import check_csrf
 from app.errors import LargeBodies, add_error_pages
 from app.headers import A_YEAR, Headers
 from app.pictures import routes as pictures
 from app.projects import routes as projects
+from app.realignment import routes as realignment
+from app.review import routes as review
 from app.runs import routes as runs
+from app.specifications import routes as specifications
 from app.templating import STATIC
 
 # Pages, one router for each folder.
@@ -25,6 +30,11 @@ PAGES: tuple[APIRouter, ...] = (
     runs.router,
     pictures.router,
     api.pages,
+    behaviour.router,
+    specifications.router,
+    review.router,
+    realignment.router,
+    decisions.router,
 )
 FORM_BYTES = 2**20
 

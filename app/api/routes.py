@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.api import projects, runs, tokens, uploads
+from app.api import critiques, expert, projects, runs, tokens, uploads
 from app.api.shapes import Problem
 from app.config import settings
 from app.deps import SignedIn, page
@@ -29,7 +29,7 @@ PREFIX = "/api/v1"
 
 def add_api(app: FastAPI) -> None:
     api = APIRouter(prefix=PREFIX, responses=PROBLEMS)
-    for part in (projects.router, runs.router, tokens.router):
+    for part in (projects.router, runs.router, critiques.router, expert.router, tokens.router):
         api.include_router(part)
     api.include_router(uploads.router, max_body_size=settings().max_upload_bytes)
     app.include_router(api)
@@ -59,11 +59,12 @@ def show_api(request: Request, user: SignedIn) -> Response:
     return page(request, "api/api.html", groups=operations(request.app.openapi()))
 
 
-def operations(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def operations(document: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     """The operations of an OpenAPI document by their tag."""
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[dict[str, str]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            entry = {"method": method.upper(), "path": path, **operation}
+            words = operation.get("description") or f"{operation['summary'].capitalize()}."
+            entry = {"method": method.upper(), "path": path, "words": words}
             groups.setdefault(operation.get("tags", ["other"])[0], []).append(entry)
     return groups

@@ -1,4 +1,4 @@
-"""Long work: starting it, following it, stopping it, and the verdicts it gave."""
+"""Long work: starting it, following it, stopping it."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -6,16 +6,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, HTTPException, Query
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
-from app.api.shapes import EpochOut, RunOut, StartRun, VerdictOut
+from app.api.shapes import EpochOut, RunOut, StartRun
 from app.deps import DBSession, at_least_engineer, find_project
-from app.models import Cluster, Critique, Epoch, Explanation, Kind, Run, Verdict
-from app.review.standing import standings
+from app.models import Epoch, Kind, Project, Run
 from app.runs.actions import cancel_run, start_run
 from app.runs.belonging import ForeignError, refuse_foreign
-from app.runs.parameters import ImportParameters
+from app.runs.parameters import CritiqueParameters, ImportParameters, Parameters, TrialParameters
 from app.runs.queries import epochs_of, find_run
+from app.specifications.queries import judge_examples
 
 router = APIRouter()
 ENGINEERS_KINDS = {Kind.IMPORT, Kind.REGISTRATION, Kind.TRAINING}  # they bring data sets and checkpoints
@@ -43,12 +44,19 @@ def start(session: DBSession, caller: Caller, project_id: UUID, asked: Annotated
         at_least_engineer(caller)
     if isinstance(asked.parameters, ImportParameters) and asked.parameters.path:
         raise HTTPException(422, "Folders of the server are imported from its command line; send a zip here.")
-    find_project(session, project_id)
+    project = find_project(session, project_id)
     try:
         refuse_foreign(session, project_id, asked.parameters)
     except ForeignError as error:
         raise HTTPException(422, f"{error} Nothing was started.") from error
-    return start_run(session, project_id, asked.parameters, caller.id)
+    return start_run(session, project_id, with_examples(session, project, asked.parameters), caller.id)
+
+
+def with_examples(session: Session, project: Project, parameters: Parameters) -> Parameters:
+    """The judge's examples as they stand now, where the request brings none of its own."""
+    if isinstance(parameters, CritiqueParameters | TrialParameters) and not parameters.examples:
+        return parameters.model_copy(update={"examples": judge_examples(session, project)})
+    return parameters
 
 
 @router.get("/runs/{run_id}", tags=["runs"], response_model=RunOut)
@@ -71,43 +79,3 @@ def list_epochs(session: DBSession, caller: Caller, run_id: UUID) -> Sequence[Ep
     """What was measured after each epoch of a training or realignment."""
     del caller
     return epochs_of(session, find_run(session, run_id))
-
-
-@router.get("/runs/{run_id}/verdicts", tags=["verdicts and reviews"])
-def list_verdicts(
-    session: DBSession, caller: Caller, run_id: UUID, first: First = 0, count: Count = 1000
-) -> list[VerdictOut]:
-    """The judge's word on every cluster of a critique, and what stands after review."""
-    del caller
-    run = find_run(session, run_id)
-    if run.kind is not Kind.CRITIQUE:
-        raise HTTPException(422, "Only a critique has verdicts.")
-    standing = {each.cluster_id: each for each in standings(session, run.id)}
-    rows = session.execute(
-        select(Verdict, Cluster, Explanation.image_id)
-        .join(Critique, Critique.id == Verdict.critique_id)
-        .join(Cluster, Cluster.id == Verdict.cluster_id)
-        .join(Explanation, Explanation.id == Cluster.explanation_id)
-        .where(Critique.run_id == run.id)
-        .order_by(Explanation.position, Cluster.number)
-        .offset(first)
-        .limit(count)
-    )
-    return [
-        VerdictOut(
-            cluster_id=cluster.id,
-            explanation_id=cluster.explanation_id,
-            image_id=image_id,
-            number=cluster.number,
-            share=cluster.share,
-            place=cluster.place,
-            words=cluster.words,
-            value=verdict.value,
-            p_spurious=verdict.p_spurious,
-            text=verdict.text,
-            reason=verdict.reason,
-            stands=standing[cluster.id].value,
-            reviewed=standing[cluster.id].reviewed,
-        )
-        for verdict, cluster, image_id in rows
-    ]

@@ -1,12 +1,13 @@
 """What the API answers and takes, as JSON."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.models import Answer, Kind, Origin, Role, Split, Stage, State, VerdictValue
+from app.models import Answer, Kind, Origin, Role, Specification, Split, Stage, State, TargetClass, VerdictValue
 from app.models.figures import Figures
 from app.projects.queries import LoopState, Step
 from app.runs.parameters import (
@@ -168,6 +169,27 @@ class SpecificationOut(BaseModel):
     created_at: datetime
     entries: list[EntryOut]
 
+    @classmethod
+    def of(cls, version: Specification, classes: Sequence[TargetClass]) -> "SpecificationOut":
+        stored = {entry.class_id: entry for entry in version.entries}
+        return cls(
+            id=version.id,
+            version=version.version,
+            reason=version.reason,
+            created_at=version.created_at,
+            entries=[
+                EntryOut(
+                    class_id=target.id,
+                    class_name=target.name,
+                    spurious=entry.spurious,
+                    relevant=entry.relevant,
+                    notes=entry.notes,
+                )
+                for target in classes
+                if (entry := stored.get(target.id))
+            ],
+        )
+
 
 class VerdictOut(BaseModel):
     cluster_id: UUID
@@ -186,8 +208,8 @@ class VerdictOut(BaseModel):
 
 
 class ReviewIn(In):
-    answer: Answer
-    blind: bool = Field(False, description="given before any verdict was shown")
+    cluster_id: UUID
+    answer: Literal[Answer.SPURIOUS, Answer.RELEVANT, Answer.CANT_TELL]
 
 
 class ReviewOut(Out):
@@ -207,6 +229,12 @@ class ReportOut(Out):
     split: Split
     figures: Figures
     created_at: datetime
+
+
+class DecisionIn(In):
+    approved: bool
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+    password: str = Field(description="the caller's own, as on the page", max_length=1000)
 
 
 class DecisionOut(Out):

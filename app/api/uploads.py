@@ -1,6 +1,6 @@
 """What an engineer brings: data sets and checkpoints, as files. Both answer with the run that reads them."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, HTTPException, UploadFile
@@ -55,7 +55,7 @@ def add_checkpoint(
     name: Text,
     architecture: Text,
     size: Annotated[int, Form()],
-    channels: Annotated[Literal[1, 3], Form()],
+    channels: Annotated[int, Form(description="1 or 3")],
     mean: Annotated[list[float], Form(description="one for each channel")],
     std: Annotated[list[float], Form(description="one for each channel")],
     classes: Annotated[list[str], Form(description="the order of the model's outputs")],
@@ -66,7 +66,7 @@ def add_checkpoint(
         asked = RegistrationParameters(
             name=name,
             architecture=architecture,
-            input=Input(size=size, channels=channels, mean=tuple(mean), std=tuple(std)),
+            input=Input.model_validate({"size": size, "channels": channels, "mean": mean, "std": std}),
             classes=tuple(classes),
             weights=storage().put(file.file.read()),
             filename=file.filename or "weights",

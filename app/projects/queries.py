@@ -1,19 +1,19 @@
 """Where a project stands in the loop, and the newest of everything that stands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Select, and_, distinct, exists, func, or_, select
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session, aliased, defer, selectinload
 
 from app.models import (
     Answer,
     Checkpoint,
-    Cluster,
+    Critique,
     Dataset,
     Decision,
-    Explanation,
     Kind,
     Origin,
     Project,
@@ -23,9 +23,10 @@ from app.models import (
     Specification,
     Split,
     State,
+    Verdict,
 )
 
-REVIEW_SAMPLE = 24  # cases that a person should have read before the verdicts are used
+REVIEW_SAMPLE = 24  # clusters that a person should have read before the verdicts are used
 
 
 class Step(StrEnum):
@@ -62,26 +63,15 @@ class LoopState:
     next_action: NextAction
     checkpoint: Checkpoint | None
     run: Run | None  # the work that is under way, if any
+    analysis: Run | None  # of that checkpoint
+    critique: Run | None  # of that analysis under the newest specification
+    realigned: Checkpoint | None  # from that critique
 
 
 def current_checkpoint(session: Session, project: Project) -> Checkpoint | None:
-    """The one that the loop starts from: the newest given or trained, or realigned and approved since."""
-    newest = aliased(Decision)
-    verdict = (
-        select(newest.approved)
-        .where(newest.checkpoint_id == Checkpoint.id)
-        .order_by(newest.created_at.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    given = Checkpoint.origin.in_([Origin.IMPORTED, Origin.TRAINED])
-    approved = and_(Checkpoint.origin == Origin.REALIGNED, verdict.is_(True))
-    return session.scalar(
-        select(Checkpoint)
-        .where(Checkpoint.project_id == project.id, or_(given, approved))
-        .order_by(Checkpoint.number.desc())
-        .limit(1)
-    )
+    """The one that the loop starts from."""
+    made, _ = checkpoints_and_specification(session, project)
+    return next((each.checkpoint for each in made if may_be_current(each)), None)
 
 
 def newest_dataset(session: Session, project: Project) -> Dataset | None:
@@ -152,16 +142,6 @@ def newest_report(session: Session, checkpoint: Checkpoint, split: Split) -> Rep
     )
 
 
-def newest_decision(session: Session, checkpoint: Checkpoint) -> Decision | None:
-    return session.scalar(
-        select(Decision)
-        .where(Decision.checkpoint_id == checkpoint.id)
-        .order_by(Decision.created_at.desc())
-        .limit(1)
-        .options(selectinload(Decision.user))
-    )
-
-
 def run_under_way(session: Session, project: Project) -> Run | None:
     """The newest that is queued or runs; trials of a specification are left out, they take seconds."""
     return session.scalar(
@@ -176,55 +156,143 @@ def run_under_way(session: Session, project: Project) -> Run | None:
     )
 
 
-def cases_of(session: Session, critique: Run) -> int:
-    analysis_id = UUID(critique.parameters["analysis_id"])
-    return session.scalar(select(func.count()).select_from(Explanation).where(Explanation.run_id == analysis_id)) or 0
+def clusters_judged(critique: Run) -> Select[UUID]:
+    return (
+        select(Verdict.cluster_id)
+        .join(Critique, Critique.id == Verdict.critique_id)
+        .where(Critique.run_id == critique.id)
+    )
 
 
-def cases_read(session: Session, critique: Run) -> int:
-    """How many of its cases carry a person's answer that stands; an answer outlasts the critique it was given under."""
+def is_read(session: Session, critique: Run) -> bool:
+    """Whether people answered as many clusters as a blind sample has: 24, or half of them where there are few."""
+    total = select(func.count()).select_from(clusters_judged(critique).subquery()).scalar_subquery()
+    read, judged = session.execute(select(clusters_read(critique).scalar_subquery(), total)).one()
+    return bool(read >= min(REVIEW_SAMPLE, (judged + 1) // 2))
+
+
+def clusters_read(critique: Run) -> Select[int]:
+    """How many of its clusters carry an answer that stands; an answer outlasts the critique it was given under."""
     later = aliased(Review)
     overtaken = exists().where(
         later.cluster_id == Review.cluster_id,
         later.user_id == Review.user_id,
         later.created_at > Review.created_at,
     )
-    query = (
-        select(func.count(distinct(Cluster.explanation_id)))
-        .join(Explanation, Explanation.id == Cluster.explanation_id)
-        .join(Review, Review.cluster_id == Cluster.id)
-        .where(
-            Explanation.run_id == UUID(critique.parameters["analysis_id"]),
-            Review.answer != Answer.WITHDRAWN,
-            ~overtaken,
-        )
+    return select(func.count(distinct(Review.cluster_id))).where(
+        Review.cluster_id.in_(clusters_judged(critique)), Review.answer != Answer.WITHDRAWN, ~overtaken
     )
-    return session.scalar(query) or 0
+
+
+@dataclass(frozen=True)
+class Made:
+    """A checkpoint and the newest decision on it; ``approved`` is None where nobody has decided."""
+
+    checkpoint: Checkpoint
+    approved: bool | None
+
+
+def checkpoints_and_specification(session: Session, project: Project) -> tuple[list[Made], UUID | None]:
+    """All checkpoints, the newest first, and the id of the newest specification: one statement for both."""
+    approved = (
+        select(Decision.approved)
+        .where(Decision.checkpoint_id == Checkpoint.id)
+        .order_by(Decision.created_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    specification = (
+        select(Specification.id)
+        .where(Specification.project_id == Project.id)
+        .order_by(Specification.version.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(specification, Checkpoint, approved)
+        .select_from(Project)
+        .outerjoin(Checkpoint, Checkpoint.project_id == Project.id)
+        .where(Project.id == project.id)
+        .order_by(Checkpoint.number.desc())
+    ).all()
+    made = [Made(checkpoint, decided) for _, checkpoint, decided in rows if checkpoint is not None]
+    return made, next((row[0] for row in rows), None)
+
+
+def runs_of_the_loop(session: Session, project: Project) -> Sequence[Run]:
+    """Those under way, and the finished steps of the loop, the newest first; without their results, which are long."""
+    under_way = and_(Run.state.in_([State.QUEUED, State.RUNNING]), Run.kind != Kind.TRIAL)
+    steps = and_(Run.state == State.SUCCEEDED, Run.kind.in_([Kind.ANALYSIS, Kind.CRITIQUE, Kind.REALIGNMENT]))
+    return session.scalars(
+        select(Run)
+        .where(Run.project_id == project.id, or_(under_way, steps))
+        .order_by(Run.created_at.desc())
+        .options(defer(Run.result), defer(Run.error_details))
+    ).all()
+
+
+def newest_run(runs: Sequence[Run], kind: Kind, **parameters: UUID | None) -> Run | None:
+    """The newest finished one of that kind with those parameters."""
+    wanted = {name: str(value) for name, value in parameters.items()}
+    return next(
+        (
+            run
+            for run in runs
+            if run.kind is kind
+            and run.state is State.SUCCEEDED
+            and all(run.parameters.get(name) == value for name, value in wanted.items())
+        ),
+        None,
+    )
 
 
 def loop_state(session: Session, project: Project) -> LoopState:
-    """Judged for the current checkpoint and the newest specification: a step that rests on older ones is not done."""
-    checkpoint = current_checkpoint(session, project)
-    analysis = newest_analysis(session, project, checkpoint) if checkpoint else None
-    specification = newest_specification(session, project)
-    critique = newest_critique(session, project, analysis, specification) if analysis and specification else None
-    realignment = newest_realignment(session, project, critique) if critique else None
-    realigned = realigned_checkpoint(session, realignment) if realignment else None
-    decided = newest_decision(session, realigned) is not None if realigned else False
-    read_enough = critique is not None and cases_read(session, critique) >= min(
-        REVIEW_SAMPLE, cases_of(session, critique)
+    """Judged for the current checkpoint and the newest specification: a step that rests on older ones is not done.
+
+    Every page of a project shows it, so it takes three statements, whatever has happened in the project.
+    """
+    made, specification_id = checkpoints_and_specification(session, project)
+    runs = runs_of_the_loop(session, project)
+    checkpoint = next((each.checkpoint for each in made if may_be_current(each)), None)
+    analysis = newest_run(runs, Kind.ANALYSIS, checkpoint_id=checkpoint.id) if checkpoint else None
+    critique = (
+        newest_run(runs, Kind.CRITIQUE, analysis_id=analysis.id, specification_id=specification_id)
+        if analysis
+        else None
     )
+    realignment = newest_run(runs, Kind.REALIGNMENT, critique_id=critique.id) if critique else None
+    realigned = next((each for each in made if realignment and is_realigned_by(realignment, each.checkpoint)), None)
     steps = {
         Step.UNDERSTAND: analysis is not None,
-        Step.SPECIFY: specification is not None,
-        Step.REVIEW: read_enough or realigned is not None,
+        Step.SPECIFY: specification_id is not None,
+        Step.REVIEW: realigned is not None or (critique is not None and is_read(session, critique)),
         Step.REALIGN: realigned is not None,
-        Step.DECIDE: decided,
+        Step.DECIDE: realigned is not None and realigned.approved is not None,
     }
     done = frozenset(step for step, is_done in steps.items() if is_done)
     current = next((step for step in Step if step not in done), Step.DECIDE)
-    run = run_under_way(session, project)
-    return LoopState(done, current, next_action(project, current, checkpoint, critique, decided, run), checkpoint, run)
+    run = next((run for run in runs if not run.state.is_final), None)
+    return LoopState(
+        done=done,
+        current=current,
+        next_action=next_action(project, current, checkpoint, critique, Step.DECIDE in done, run),
+        checkpoint=checkpoint,
+        run=run,
+        analysis=analysis,
+        critique=critique,
+        realigned=realigned.checkpoint if realigned else None,
+    )
+
+
+def may_be_current(made: Made) -> bool:
+    """The loop starts from the newest given or trained, or realigned and approved since."""
+    if made.checkpoint.origin is Origin.REALIGNED:
+        return made.approved is True
+    return made.checkpoint.origin in {Origin.IMPORTED, Origin.TRAINED}
+
+
+def is_realigned_by(run: Run, checkpoint: Checkpoint) -> bool:
+    return checkpoint.run_id == run.id and checkpoint.origin is Origin.REALIGNED
 
 
 def next_action(

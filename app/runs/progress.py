@@ -28,7 +28,7 @@ STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.DESCRIBE: "naming what the clusters cover",
     Stage.SUMMARISE: "putting it into sentences",
     Stage.CRITICISE: "criticising and judging",
-    Stage.REALIGN: "realigning",
+    Stage.REALIGN: "training with the corrective masks",
     Stage.PREDICT: "answering for every image",
     Stage.MEASURE: "measuring",
 }
@@ -40,7 +40,7 @@ UNITS: dict[Stage, str] = {
     Stage.SUMMARISE: "steps",
     Stage.MEASURE: "steps",
 }
-# The step of the loop where what a kind of run makes is seen.
+# The step of the loop that a kind of run belongs to.
 STEPS: dict[Kind, Step] = {
     Kind.IMPORT: Step.UNDERSTAND,
     Kind.REGISTRATION: Step.UNDERSTAND,
@@ -48,7 +48,7 @@ STEPS: dict[Kind, Step] = {
     Kind.ANALYSIS: Step.UNDERSTAND,
     Kind.TRIAL: Step.SPECIFY,
     Kind.CRITIQUE: Step.REVIEW,
-    Kind.REALIGNMENT: Step.DECIDE,
+    Kind.REALIGNMENT: Step.REALIGN,
     Kind.EVALUATION: Step.DECIDE,
 }
 PATIENCE = 15  # seconds in the queue after which the page says that no worker has come
@@ -118,4 +118,5 @@ def silence(run: Run, at: datetime) -> float:
 
 def result_url(run: Run) -> str:
     """The page where what the run made is seen."""
-    return f"/projects/{run.project_id}/{STEPS[run.kind].path}"
+    step = Step.DECIDE if run.kind is Kind.REALIGNMENT else STEPS[run.kind]
+    return f"/projects/{run.project_id}/{step.path}"

@@ -20,7 +20,7 @@ def addresses(method: str) -> list[str]:
     found = []
     for route in (route for router in PAGES for route in router.routes):
         assert isinstance(route, APIRoute)
-        if method in route.methods and route.path not in OPEN_TO_ALL:
+        if method in (route.methods or ()) and route.path not in OPEN_TO_ALL:
             path = route.path
             for name in route.param_convertors:
                 path = path.replace(f"{{{name}}}", ANY)

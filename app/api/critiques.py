@@ -1,0 +1,76 @@
+"""A critique's verdicts; for a reader they stay closed until the blind reading is done."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Query
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.api.bearer import Caller
+from app.api.shapes import VerdictOut
+from app.deps import DBSession
+from app.models import Cluster, Critique, Explanation, Kind, Role, Run, User, Verdict
+from app.review.queries import blind_sample
+from app.review.standing import standings
+from app.runs.queries import find_run
+
+router = APIRouter(tags=["verdicts and reviews"])
+
+
+def find_critique(session: Session, run_id: UUID) -> Run:
+    run = find_run(session, run_id)
+    if run.kind is not Kind.CRITIQUE:
+        raise HTTPException(422, "Only a critique has verdicts and reviews.")
+    return run
+
+
+def read_blind_first(session: Session, critique: Run, caller: User) -> None:
+    """Clinicians are the readers: whoever of them has seen the verdicts can't read blind any more."""
+    if caller.role is not Role.CLINICIAN:
+        return
+    left = sum(not answered for _, answered in blind_sample(session, critique, caller))
+    if left:
+        raise HTTPException(409, f"First comes your blind reading: {left} of its cases are open.")
+
+
+@router.get("/runs/{run_id}/verdicts")
+def list_verdicts(
+    session: DBSession,
+    caller: Caller,
+    run_id: UUID,
+    first: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    count: Annotated[int, Query(ge=1, le=5000)] = 1000,
+) -> list[VerdictOut]:
+    """The judge's word on every cluster of a critique, and what stands after review."""
+    critique = find_critique(session, run_id)
+    read_blind_first(session, critique, caller)
+    standing = {each.cluster_id: each for each in standings(session, critique.id)}
+    rows = session.execute(
+        select(Verdict, Cluster, Explanation.image_id)
+        .join(Critique, Critique.id == Verdict.critique_id)
+        .join(Cluster, Cluster.id == Verdict.cluster_id)
+        .join(Explanation, Explanation.id == Cluster.explanation_id)
+        .where(Critique.run_id == critique.id)
+        .order_by(Explanation.position, Cluster.number)
+        .offset(first)
+        .limit(count)
+    )
+    return [
+        VerdictOut(
+            cluster_id=cluster.id,
+            explanation_id=cluster.explanation_id,
+            image_id=image_id,
+            number=cluster.number,
+            share=cluster.share,
+            place=cluster.place,
+            words=cluster.words,
+            value=verdict.value,
+            p_spurious=verdict.p_spurious,
+            text=verdict.text,
+            reason=verdict.reason,
+            stands=standing[cluster.id].value,
+            reviewed=standing[cluster.id].reviewed,
+        )
+        for verdict, cluster, image_id in rows
+    ]
