@@ -28,7 +28,7 @@ POINTS_PER_BASELINE = 4
 # Integrated gradients approximates an integral, so it is held to a looser completeness than DeepLIFT, which is exact.
 PATH_THRESHOLD = 0.05
 # About as many pixels as one forward pass may hold: five colour images of 128 x 128, 330 digits. DeepLIFT keeps every
-# layer of image and baseline: for EfficientNet-Lite0 at 128 pixels 0.2 GB a pair, so that 80 pairs took 13 GB and longer.
+# layer of image and baseline: for EfficientNet-Lite0 at 128 pixels 0.2 GB a pair, so 80 pairs took 13 GB and longer.
 PIXELS_AT_ONCE = 1 << 18
 
 
