@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, contains_eager
 
 from app.models import Cluster, Explanation, Image, Prediction, Report, Run
 from app.models.figures import Group
@@ -47,7 +47,7 @@ def explanations(session: Session, analysis_id: UUID, wanted: Filter, number: in
         matching.order_by(Explanation.position)
         .offset((number - 1) * PAGE_SIZE)
         .limit(PAGE_SIZE)
-        .options(joinedload(Explanation.image))
+        .options(contains_eager(Explanation.image))
     )
     return Shown(rows.all(), total, number)
 
@@ -97,6 +97,6 @@ def wrong_answers(session: Session, report: Report, group: Group, class_id: UUID
         matching.order_by(Image.position)
         .offset((number - 1) * PAGE_SIZE)
         .limit(PAGE_SIZE)
-        .options(joinedload(Prediction.image))
+        .options(contains_eager(Prediction.image))
     )
     return Shown(rows.all(), total, number)

@@ -15,7 +15,7 @@ from app.decisions.actions import MEANINGS, sign, signed_weights
 from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
 from app.models import Checkpoint, Origin, Project, User
-from app.projects.queries import Step, loop_state
+from app.projects.queries import LoopState, Step, loop_state
 from app.runs.actions import start_run
 from app.runs.parameters import EvaluationParameters
 from app.storage import storage
@@ -37,6 +37,7 @@ Realigned = Annotated[Checkpoint, Depends(get_realigned)]
 def show_comparison(
     request: Request, session: DBSession, user: Clinician, project: CurrentProject, checkpoint: UUID | None = None
 ) -> Response:
+    loop = loop_state(session, project)
     candidates = queries.realigned_checkpoints(session, project)
     after = next((each for each in candidates if checkpoint in {None, each.id}), None)
     if after is None:
@@ -45,10 +46,10 @@ def show_comparison(
             "decisions/empty.html",
             project=project,
             step=Step.DECIDE,
-            loop=loop_state(session, project),
+            loop=loop,
         )
     others = [each for each in candidates if each is not after]
-    return show_page(request, session, project, user, queries.compare(session, after), others=others)
+    return show_page(request, session, project, user, queries.compare(session, after), loop=loop, others=others)
 
 
 def show_page(
@@ -58,6 +59,7 @@ def show_page(
     user: User,
     comparison: queries.Comparison,
     *,
+    loop: LoopState,
     others: list[Checkpoint] | None = None,
     error: str = "",
     approved: bool | None = None,
@@ -71,7 +73,7 @@ def show_page(
         status=status,
         project=project,
         step=Step.DECIDE,
-        loop=loop_state(session, project),
+        loop=loop,
         comparison=comparison,
         plot=dumbbell(before.figures, after.figures) if before and after else None,
         paired=queries.paired_counts(session, comparison),
@@ -131,6 +133,7 @@ def sign_decision(
             project,
             user,
             comparison,
+            loop=loop_state(session, project),
             error=f"{refusal} Nothing was signed.",
             approved=approved,
             reason=reason,

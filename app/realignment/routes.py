@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from app.behaviour.pictures import PAGE_SIZE, Shown
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import Kind, Run, State
-from app.projects.queries import Step, loop_state, newest_critique
+from app.projects.queries import Step, loop_state
 from app.realignment import queries
 from app.realignment.forms import RealignmentForm
 from app.review.standing import standings
@@ -21,7 +21,8 @@ router = APIRouter(prefix="/projects/{project_id}/realign")
 
 @router.get("")
 def show_realignment(request: Request, session: DBSession, project: CurrentProject) -> Response:
-    critique = newest_critique(session, project)
+    loop = loop_state(session, project)
+    critique = loop.critique
     runs = queries.runs_of(session, project)
     newest = runs[0] if runs and runs[0].state is not State.SUCCEEDED else None
     return page(
@@ -29,7 +30,7 @@ def show_realignment(request: Request, session: DBSession, project: CurrentProje
         "realignment/realignment.html",
         project=project,
         step=Step.REALIGN,
-        loop=loop_state(session, project),
+        loop=loop,
         critique=critique,
         ingredients=queries.ingredients_of(standings(session, critique.id)) if critique else None,
         seconds_an_epoch=queries.seconds_an_epoch(session, project),
@@ -46,7 +47,8 @@ def show_corrected(
     project: CurrentProject,
     number: Annotated[int, Query(ge=1, alias="page")] = 1,
 ) -> Response:
-    critique = newest_critique(session, project)
+    loop = loop_state(session, project)
+    critique = loop.critique
     if critique is None:
         raise HTTPException(404, "Nothing is judged yet.")
     rows, total = queries.corrected_pictures(session, critique, (number - 1) * PAGE_SIZE, PAGE_SIZE)
@@ -55,7 +57,7 @@ def show_corrected(
         "realignment/pictures.html",
         project=project,
         step=Step.REALIGN,
-        loop=loop_state(session, project),
+        loop=loop,
         shown=Shown(rows, total, number),
         names={target.id: target.name for target in project.classes},
     )

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from fastapi import HTTPException
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models import Answer, Review, Run, User
@@ -12,28 +11,19 @@ from app.review import queries
 
 def record_answer(session: Session, critique: Run, reader: User, cluster_id: UUID, answer: Answer) -> Review:
     """Adds the reader's word on a cluster; whether it is blind is decided here, never by the browser."""
-    if not queries.is_asked_in(session, critique, cluster_id):
+    asked, newest = queries.asked_and_newest(session, critique, reader, cluster_id)
+    if not asked:
         raise HTTPException(404, "This case no longer exists.")
+    if newest is not None and newest.answer is answer:
+        return newest  # sent twice
     sample = dict(queries.blind_sample(session, critique, reader))
     reading_blind = not all(sample.values())
     if reading_blind and cluster_id not in sample:
         raise HTTPException(409, "This case comes after your first reading. Load the page again.")
-    newest = newest_review(session, reader, cluster_id)
-    if newest is not None and newest.answer is answer:
-        return newest  # sent twice
     review = Review(cluster_id=cluster_id, user_id=reader.id, run_id=critique.id, answer=answer, blind=reading_blind)
     session.add(review)
     session.flush()
     return review
-
-
-def newest_review(session: Session, reader: User, cluster_id: UUID) -> Review | None:
-    return session.scalar(
-        select(Review)
-        .where(Review.cluster_id == cluster_id, Review.user_id == reader.id)
-        .order_by(Review.created_at.desc(), Review.id)
-        .limit(1)
-    )
 
 
 def take_back(session: Session, critique: Run, reader: User) -> UUID | None:

@@ -241,8 +241,22 @@ def said_of(session: Session, critique: Run, class_id: UUID) -> Said | None:
     return Said(*row) if row else None
 
 
-def is_asked_in(session: Session, critique: Run, cluster_id: UUID) -> bool:
-    return session.scalar(clusters_of(critique).where(Verdict.cluster_id == cluster_id)) is not None
+def asked_and_newest(session: Session, critique: Run, reader: User, cluster_id: UUID) -> tuple[bool, Review | None]:
+    """Whether the critique asks about the cluster, and the reader's newest row on it, withdrawn or not."""
+    newest = (
+        select(Review.id)
+        .where(Review.cluster_id == cluster_id, Review.user_id == reader.id)
+        .order_by(Review.created_at.desc(), Review.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    row = session.execute(
+        select(Verdict.id, Review)
+        .join(Critique, Critique.id == Verdict.critique_id)
+        .outerjoin(Review, Review.id == newest)
+        .where(Critique.run_id == critique.id, Verdict.cluster_id == cluster_id)
+    ).one_or_none()
+    return row is not None, row[1] if row else None
 
 
 def last_answer(session: Session, critique: Run, reader: User, *, blind: bool) -> UUID | None:

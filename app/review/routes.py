@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import Answer, Kind, Project, Run, State, User
 from app.projects.lvlm import speaker_of
-from app.projects.queries import LoopState, Step, loop_state, newest_analysis, newest_critique, newest_specification
+from app.projects.queries import LoopState, Step, loop_state, newest_specification
 from app.review import queries
 from app.review.actions import record_answer, take_back
 
@@ -34,27 +34,25 @@ def show_review(
     request: Request, session: DBSession, reader: Clinician, project: CurrentProject, class_id: UUID | None = None
 ) -> Response:
     loop = loop_state(session, project)
-    critique = newest_critique(session, project)
-    if critique is None or (loop.run is not None and loop.run.kind is Kind.CRITIQUE):
+    if loop.critique is None or (loop.run is not None and loop.run.kind is Kind.CRITIQUE):
         return show_empty(request, session, project, loop)
     return page(
         request,
         "review/review.html",
         step=Step.REVIEW,
         loop=loop,
-        **case_context(session, project, critique, reader, class_id),
+        **case_context(session, project, loop.critique, reader, class_id),
     )
 
 
 def show_empty(request: Request, session: Session, project: Project, loop: LoopState) -> Response:
-    analysis = newest_analysis(session, project, loop.checkpoint) if loop.checkpoint else None
     return page(
         request,
         "review/empty.html",
         project=project,
         step=Step.REVIEW,
         loop=loop,
-        analysis=analysis,
+        analysis=loop.analysis,
         specification=newest_specification(session, project),
         run=loop.run if loop.run is not None and loop.run.kind is Kind.CRITIQUE else None,
         speaker=speaker_of(project.lvlm),

@@ -13,7 +13,7 @@ from app.behaviour.evidence import evidence_by_class
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import Explanation, Kind, Project, Run, Specification, TargetClass
 from app.projects.lvlm import speaker_of
-from app.projects.queries import Step, loop_state, newest_analysis
+from app.projects.queries import Step, loop_state
 from app.runs.parameters import EntryText
 from app.specifications import queries
 from app.specifications.actions import save_version, start_critique, start_trial
@@ -71,7 +71,6 @@ def show_words(
     """The page with these words in its fields; ``overtaken`` is the version that they were written on."""
     newest = versions[0] if versions else None
     loop = loop_state(session, project)
-    analysis = newest_analysis(session, project, loop.checkpoint) if loop.checkpoint else None
     return page(
         request,
         "specifications/specification.html",
@@ -79,8 +78,8 @@ def show_words(
         project=project,
         step=Step.SPECIFY,
         loop=loop,
-        analysis=analysis,
-        cards=cards_of(session, project, analysis, entries),
+        analysis=loop.analysis,
+        cards=cards_of(session, project, loop.analysis, entries),
         versions=versions,
         newest=newest,
         authors=queries.authors_of(session, versions),
@@ -147,7 +146,7 @@ def check_words(request: Request, project: CurrentProject, words: Annotated[Word
 def try_words(
     request: Request, session: DBSession, user: Clinician, project: CurrentProject, words: Annotated[TrialForm, Form()]
 ) -> Response:
-    analysis = newest_analysis(session, project)
+    analysis = loop_state(session, project).analysis
     if analysis is None:
         raise HTTPException(409, "Nothing is explained yet, so there are no pictures to try on.")
     run = start_trial(session, project, user, analysis, checked(words, project), words.try_class)
@@ -203,7 +202,7 @@ def show_version(request: Request, session: DBSession, project: CurrentProject, 
 @router.post("/critique")
 def ask_critic(session: DBSession, user: Clinician, project: CurrentProject) -> Response:
     """Asks the critic about every explained picture under the newest version."""
-    analysis = newest_analysis(session, project)
+    analysis = loop_state(session, project).analysis
     version = next(iter(queries.versions_of(session, project)), None)
     if analysis is None or version is None:
         raise HTTPException(409, "The critic needs explained pictures and a saved specification. Nothing was started.")
