@@ -15,7 +15,7 @@ from app.models import Explanation, Kind, Project, Run, Specification, TargetCla
 from app.projects.lvlm import speaker_of
 from app.projects.queries import Step, loop_state
 from app.runs.parameters import EntryText
-from app.specifications import queries
+from app.specifications import examples, queries
 from app.specifications.actions import save_version, start_critique, start_trial
 from app.specifications.cautions import Caution, cautions_on
 from app.specifications.diff import differences
@@ -23,6 +23,7 @@ from app.specifications.forms import SaveForm, TrialForm, WordsForm
 from app.specifications.suggestions import Suggestion, suggestions_for, take_over
 
 router = APIRouter(prefix="/projects/{project_id}/specification")
+router.include_router(examples.router)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,209 @@
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from app.accounts.attempts import attempts
+from app.db import reading, transaction
+from app.decisions.queries import compare, paired_counts
+from app.models import Checkpoint, Decision, Kind, Origin, Prediction, Report, Run, User
+from app.runs.parameters import EvaluationParameters
+from app.storage import storage
+from tests.app.conftest import Browser
+from tests.drawn import tiny_safetensors
+from tests.factories import PASSWORD, Loop, add_project, add_user, whole_loop
+from tests.statements import counted
+
+
+@pytest.fixture
+def loop(sqlite: None) -> Loop:
+    with transaction() as session:
+        return whole_loop(session)
+
+
+@pytest.fixture
+def page(loop: Loop, signed_in: Callable[[User], Browser]) -> Browser:
+    return signed_in(loop.clinician)
+
+
+def address(loop: Loop, rest: str = "") -> str:
+    return f"/projects/{loop.project.id}/compare{rest}"
+
+
+def sign(loop: Loop, page: Browser, decision: str = "approve", **changed: str) -> int:
+    form = {"decision": decision, "reason": "The worst group rose.", "password": PASSWORD, **changed}
+    return page.change(address(loop, f"/{loop.realigned.id}/decision"), data=form).status_code
+
+
+def decisions() -> list[Decision]:
+    with reading() as session:
+        return list(session.scalars(select(Decision).order_by(Decision.created_at)))
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))
+
+
+def test_the_bar_stands_line_by_line_with_what_came_of_it(loop: Loop, page: Browser) -> None:
+    text = plain(page.get(address(loop)).text)
+    assert re.search(r"The worst group rises by at least 5 points \+32\.0 ✓ met", text)
+    assert re.search(r"No group falls by more than 5 points healthy, letter absent −4\.0 ✓ met", text)
+
+
+def test_groups_that_lost_are_named(loop: Loop, page: Browser) -> None:
+    text = plain(page.get(address(loop)).text)
+    assert "2 groups lost: healthy, letter absent −4.0, osteoarthritis, letter present −4.0." in text
+
+
+def test_newly_wrong_pictures_come_first(loop: Loop, page: Browser) -> None:
+    text = page.get(address(loop)).text
+    shown = re.findall(r"newly wrong</span>|newly right</span>|unchanged", text)
+    order = [re.sub(r"</span>", "", each) for each in shown]
+    assert order == sorted(order, key=["newly wrong", "newly right", "unchanged"].index)
+    assert order[0] == "newly wrong"
+
+
+def test_pairs_are_counted_on_the_same_images(loop: Loop) -> None:
+    with reading() as session:
+        found = paired_counts(session, compare(session, loop.realigned))
+        run = loop.realignment.id
+        rows = {
+            checkpoint: dict(
+                session.execute(
+                    select(Prediction.image_id, Prediction.correct).where(
+                        Prediction.run_id == run, Prediction.checkpoint_id == checkpoint
+                    )
+                ).all()  # type: ignore[arg-type]
+            )
+            for checkpoint in (loop.original.id, loop.realigned.id)
+        }
+    before, after = rows[loop.original.id], rows[loop.realigned.id]
+    assert found is not None
+    assert found.newly_wrong == sum(before[image] and not after[image] for image in before)
+    assert found.newly_right == sum(after[image] and not before[image] for image in before)
+    assert found.n == len(before)
+
+
+def test_the_rise_is_set_against_the_training_without_correction(loop: Loop, page: Browser) -> None:
+    text = plain(page.get(address(loop)).text)
+    assert "Against the same training without correction, the worst group: +27 points." in text
+
+
+def test_a_signature_needs_the_password_again(loop: Loop, page: Browser) -> None:
+    attempts.failures.clear()
+    assert sign(loop, page, password="not mine") == 422
+    assert sign(loop, page, reason="  ") == 422
+    assert decisions() == []
+    assert sign(loop, page) == 303
+    (decision,) = decisions()
+    assert decision.approved
+    assert decision.signed_name == "Dr. Ada Reader"
+    assert decision.meaning.startswith("I have compared")
+    assert decision.checkpoint_id == loop.realigned.id
+
+
+def test_a_refused_signature_keeps_what_was_written(loop: Loop, page: Browser) -> None:
+    form = {"decision": "reject", "reason": "Too few pictures.", "password": "not mine"}
+    text = page.change(address(loop, f"/{loop.realigned.id}/decision"), data=form).text
+    assert "That is not your password. Nothing was signed." in text
+    assert "Too few pictures.</textarea>" in text
+    assert re.search(r'value="reject" required checked', text)
+    attempts.failures.clear()
+
+
+def test_guessing_passwords_at_the_signature_is_stopped(loop: Loop, page: Browser) -> None:
+    attempts.failures.clear()
+    for _ in range(10):
+        sign(loop, page, password="a guess")
+    assert sign(loop, page) == 422
+    assert decisions() == []
+    attempts.failures.clear()
+
+
+def test_a_decision_names_the_reports_that_were_shown(loop: Loop, page: Browser) -> None:
+    sign(loop, page)
+    (decision,) = decisions()
+    with reading() as session:
+        before = session.get_one(Report, decision.before_report_id)
+        after = session.get_one(Report, decision.after_report_id)
+    assert (before.checkpoint_id, after.checkpoint_id) == (loop.original.id, loop.realigned.id)
+    assert before.run_id == after.run_id == loop.realignment.id
+
+
+def test_another_decision_follows_and_the_first_stays(loop: Loop, page: Browser) -> None:
+    sign(loop, page)
+    sign(loop, page, "reject", reason="One picture more.")
+    assert [decision.approved for decision in decisions()] == [True, False]
+    text = plain(page.get(address(loop)).text)
+    assert text.index("✕ rejected") < text.index("✓ approved")
+    assert "(followed by a newer one)" in text
+
+
+def test_approved_weights_carry_the_signature_and_the_same_tensors(
+    loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
+) -> None:
+    sign(loop, page, reason="Gut so – weiß ich.")
+    answer = signed_in(loop.engineer).get(f"/projects/{loop.project.id}/checkpoints/{loop.realigned.id}/weights")
+    assert answer.status_code == 200
+    assert 'filename="knees-checkpoint-2.safetensors"' in answer.headers["content-disposition"]
+    length = int.from_bytes(answer.content[:8], "little")
+    header = json.loads(answer.content[8 : 8 + length])
+    assert length % 8 == 0
+    assert header["__metadata__"]["rightreasons.signed_by"] == "Dr. Ada Reader"
+    assert header["__metadata__"]["rightreasons.reason"] == "Gut so – weiß ich."
+    assert all(isinstance(value, str) for value in header["__metadata__"].values())
+    original = storage().get(loop.realigned.weights)
+    assert original == tiny_safetensors(2)
+    assert answer.content[8 + length :] == original[-4:]
+    assert header["weight"] == {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+def test_weights_are_not_given_to_clinicians_nor_without_an_approval(
+    loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
+) -> None:
+    weights = f"/projects/{loop.project.id}/checkpoints/{loop.realigned.id}/weights"
+    engineer = signed_in(loop.engineer)
+    assert engineer.get(weights).status_code == 409
+    sign(loop, page)
+    assert page.get(weights).status_code == 403
+    sign(loop, page, "reject")
+    assert engineer.get(weights).status_code == 409
+
+
+def test_a_checkpoint_that_is_no_realigned_one_is_not_decided_on(loop: Loop, page: Browser) -> None:
+    with reading() as session:
+        control = session.scalars(select(Checkpoint).where(Checkpoint.origin == Origin.CONTROL)).one()
+    form = {"decision": "approve", "reason": "why not", "password": PASSWORD}
+    assert page.change(address(loop, f"/{control.id}/decision"), data=form).status_code == 404
+
+
+def test_without_reports_nothing_can_be_signed_and_an_engineer_can_measure(
+    loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
+) -> None:
+    with transaction() as session:
+        for report in session.scalars(select(Report)):
+            session.delete(report)
+    assert "Not measured yet" in page.get(address(loop)).text
+    assert sign(loop, page) == 422
+    assert page.change(address(loop, f"/{loop.realigned.id}/measure")).status_code == 403
+    assert signed_in(loop.engineer).change(address(loop, f"/{loop.realigned.id}/measure")).status_code == 303
+    with reading() as session:
+        run = session.scalars(select(Run).where(Run.kind == Kind.EVALUATION)).one()
+    parameters = EvaluationParameters.model_validate(run.parameters)
+    assert parameters.checkpoint_ids == (loop.original.id, loop.realigned.id)
+    assert parameters.critique_id == loop.critique.id
+
+
+def test_before_a_realignment_the_page_leads_there(sqlite: None, signed_in: Callable[[User], Browser]) -> None:
+    with transaction() as session:
+        user = add_user(session)
+        project = add_project(session)
+    assert "Nothing to compare yet" in signed_in(user).get(f"/projects/{project.id}/compare").text
+
+
+def test_the_page_takes_at_most_twelve_statements(loop: Loop, page: Browser) -> None:
+    with counted() as statements:
+        assert page.get(address(loop)).status_code == 200
+    assert len(statements) <= 12, "\n".join(statements)

@@ -1,0 +1,160 @@
+import re
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from app.db import reading, transaction
+from app.models import Answer, Critique, Epoch, Kind, Review, Run, State, User, Verdict, VerdictValue
+from app.realignment.queries import Outcome, ingredients_of, outcomes_of, runs_of
+from app.review.standing import standings
+from app.runs.parameters import RealignmentParameters
+from tests.app.conftest import Browser
+from tests.factories import Loop, add_project, add_run, add_user, whole_loop
+from tests.statements import counted
+
+FORM = {
+    "worst_group_rises": "15",
+    "accuracy_falls_at_most": "1",
+    "group_falls_at_most": "4.5",
+    "answers_flip_at_most": "8",
+    "loss": "consistency",
+    "epochs": "6",
+    "learning_rate": "",
+    "strength": "",
+    "batch_size": "32",
+    "seed": "3",
+}
+
+
+@pytest.fixture
+def loop(sqlite: None) -> Loop:
+    with transaction() as session:
+        return whole_loop(session)
+
+
+@pytest.fixture
+def page(loop: Loop, signed_in: Callable[[User], Browser]) -> Browser:
+    return signed_in(loop.clinician)
+
+
+def address(loop: Loop, rest: str = "") -> str:
+    return f"/projects/{loop.project.id}/realign{rest}"
+
+
+def started() -> list[Run]:
+    with reading() as session:
+        return list(session.scalars(select(Run).where(Run.kind == Kind.REALIGNMENT, Run.state == State.QUEUED)))
+
+
+def test_the_bar_is_stored_in_shares_before_the_training_starts(loop: Loop, page: Browser) -> None:
+    answer = page.change(address(loop), data={**FORM, "critique_id": str(loop.critique.id), "control": "true"})
+    assert answer.status_code == 303
+    (run,) = started()
+    parameters = RealignmentParameters.model_validate(run.parameters)
+    assert parameters.bar.worst_group_rises == pytest.approx(0.15)
+    assert parameters.bar.accuracy_falls_at_most == pytest.approx(0.01)
+    assert parameters.bar.group_falls_at_most == pytest.approx(0.045)
+    assert parameters.bar.answers_flip_at_most == pytest.approx(0.08)
+    assert (parameters.control, parameters.strength, parameters.learning_rate) == (True, None, None)
+    assert "Realigning the checkpoint" in page.get(address(loop)).text
+
+
+def test_a_switch_that_is_off_is_off(loop: Loop, page: Browser) -> None:
+    page.change(address(loop), data={**FORM, "critique_id": str(loop.critique.id), "strength": "2.5"})
+    parameters = RealignmentParameters.model_validate(started()[0].parameters)
+    assert (parameters.control, parameters.strength) == (False, 2.5)
+
+
+def test_what_goes_in_is_what_stands_after_review(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        verdicts = session.scalars(
+            select(Verdict).join(Critique).where(Critique.run_id == loop.critique.id).order_by(Verdict.id)
+        ).all()
+        spurious = [verdict for verdict in verdicts if verdict.value is VerdictValue.SPURIOUS]
+        relevant = [verdict for verdict in verdicts if verdict.value is VerdictValue.RELEVANT]
+        for verdict, answer in ((spurious[0], Answer.RELEVANT), (relevant[0], Answer.CANT_TELL)):
+            review = Review(cluster_id=verdict.cluster_id, user_id=loop.clinician.id, run_id=loop.critique.id)
+            review.answer, review.blind = answer, False
+            session.add(review)
+    with reading() as session:
+        found = ingredients_of(standings(session, loop.critique.id))
+    assert found.spurious == len(spurious) - 1
+    assert found.relevant == len(relevant)
+    assert found.by_people == 2
+    assert found.clusters == len(verdicts)
+    assert f">{len(spurious) - 1}</a>" in page.get(address(loop)).text
+
+
+def test_the_pictures_that_go_in_can_be_looked_at(loop: Loop, page: Browser) -> None:
+    text = page.get(address(loop, "/pictures")).text
+    with_letter = [
+        str(each.id) for each in loop.explanations if any(cluster.words == "letter" for cluster in each.clusters)
+    ]
+    assert re.findall(r"/pictures/explanations/([^/]*)/overlay", text) == with_letter
+
+
+def test_nothing_spurious_means_nothing_to_correct(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        for verdict in session.scalars(select(Verdict)):
+            verdict.value = VerdictValue.RELEVANT
+    assert "there is nothing to correct" in page.get(address(loop)).text
+    answer = page.change(address(loop), data={**FORM, "critique_id": str(loop.critique.id)})
+    assert answer.status_code == 409
+    assert started() == []
+
+
+def test_a_critique_of_another_project_is_refused(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        other = add_run(session, add_project(session, "Other"), _critique_parameters(loop), Kind.CRITIQUE)
+    answer = page.change(address(loop), data={**FORM, "critique_id": str(other.id)})
+    assert answer.status_code == 404
+    assert started() == []
+
+
+def _critique_parameters(loop: Loop) -> RealignmentParameters:
+    return RealignmentParameters(critique_id=loop.critique.id)
+
+
+def test_a_training_under_way_shows_its_curves(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        run = add_run(
+            session,
+            loop.project,
+            RealignmentParameters(critique_id=loop.critique.id),
+            Kind.REALIGNMENT,
+            state=State.RUNNING,
+        )
+        for number, loss in enumerate((1.2, 0.7), start=1):
+            session.add(Epoch(run_id=run.id, number=number, figures={"loss": loss, "validation_accuracy": 0.8}))
+    text = page.get(address(loop)).text
+    assert "Loss: 1.2 after epoch 1, 0.7 after epoch 2." in text
+    assert "Write down the bar" not in text
+
+
+def outcome(loop: Loop) -> Outcome:
+    with reading() as session:
+        (found,) = outcomes_of(session, runs_of(session, loop.project))
+    return found
+
+
+def test_a_finished_realignment_shows_what_it_gave(loop: Loop, page: Browser) -> None:
+    found = outcome(loop)
+    assert found.checkpoint.id == loop.realigned.id
+    assert [line.met for line in found.lines] == [True, True, True, True]
+    text = re.sub(r"\s+", " ", page.get(address(loop)).text)
+    assert "n = 392" in text
+    assert f"checkpoint={loop.realigned.id}" in text
+
+
+def test_before_the_review_the_page_leads_there(sqlite: None, signed_in: Callable[[User], Browser]) -> None:
+    with transaction() as session:
+        user = add_user(session)
+        project = add_project(session)
+    assert "Go to the review" in signed_in(user).get(f"/projects/{project.id}/realign").text
+
+
+def test_the_page_takes_at_most_twelve_statements(loop: Loop, page: Browser) -> None:
+    with counted() as statements:
+        assert page.get(address(loop)).status_code == 200
+    assert len(statements) <= 12, "\n".join(statements)

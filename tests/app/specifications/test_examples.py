@@ -1,0 +1,48 @@
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from app.db import reading, transaction
+from app.models import JudgeExample, Project, User
+from tests.app.conftest import Browser
+from tests.factories import add_project, add_user
+
+
+@pytest.fixture
+def project(sqlite: None) -> Project:
+    with transaction() as session:
+        return add_project(session)
+
+
+@pytest.fixture
+def page(project: Project, signed_in: Callable[[User], Browser]) -> Browser:
+    with transaction() as session:
+        user = add_user(session)
+    return signed_in(user)
+
+
+def rows(project: Project) -> list[tuple[str, str]]:
+    with reading() as session:
+        found = select(JudgeExample).where(JudgeExample.project_id == project.id).order_by(JudgeExample.position)
+        return [(row.text, row.verdict.value) for row in session.scalars(found)]
+
+
+def test_rows_are_saved_in_their_order_without_the_empty_ones(project: Project, page: Browser) -> None:
+    address = f"/projects/{project.id}/specification/examples"
+    form = {"text": ["It covers  a letter.", " ", "A bone spur."], "verdict": ["spurious", "spurious", "relevant"]}
+    for _ in range(2):  # the second time over the first rows
+        assert page.change(address, data=form).status_code == 303
+    assert rows(project) == [("It covers a letter.", "spurious"), ("A bone spur.", "relevant")]
+    assert 'value="A bone spur."' in page.get(address).text
+
+
+def test_a_verdict_that_no_example_may_have_is_refused(project: Project, page: Browser) -> None:
+    form = {"text": ["Hard to say."], "verdict": ["uncertain"]}
+    answer = page.change(f"/projects/{project.id}/specification/examples", data=form)
+    assert answer.status_code == 422
+    assert rows(project) == []
+
+
+def test_without_rows_the_page_says_which_examples_are_used(project: Project, page: Browser) -> None:
+    assert "five built-in ones" in page.get(f"/projects/{project.id}/specification/examples").text
