@@ -1,0 +1,111 @@
+"""Large vision-language models behind one protocol: conversations in, answers with token scores out.
+
+Three ways to serve one: ``transformers`` on this machine, ``openai_api`` over HTTP, and ``embedded``, the small one
+that the repository ships, which is loaded by ``transformers`` too. What a model says is data: it is parsed strictly by
+those who asked, and never interpreted.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+from urllib.parse import urlsplit
+
+from PIL.Image import Image
+
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+EMBEDDED = "embedded"
+TRANSFORMERS = "transformers:"
+OPENAI = "openai:"
+WEIGHTS = Path(__file__).parent / "embedded" / "weights"
+
+
+class LVLMError(Exception):
+    """Why an LVLM could not be loaded or asked, as a sentence for people."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    role: Literal["system", "user", "assistant"]
+    text: str
+    images: tuple[Image, ...] = ()  # shown before the text, in this order
+
+
+Conversation = tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``choice_probabilities`` sum to 1 over the choices asked for.
+
+    They are empty where no choices were asked for, and where the model gave none of them a score: then ``text`` is what
+    it said instead.
+    """
+
+    text: str
+    choice_probabilities: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that left this machine, retries counted singly: what the project's log keeps."""
+
+    at: datetime  # UTC
+    host: str
+    images: int
+    bytes: int  # of the request's body
+
+
+class LVLM(Protocol):
+    @property
+    def name(self) -> str:
+        """What reports and pages call the model."""
+
+    def ask(
+        self, conversations: Sequence[Conversation], *, max_tokens: int = 256, choices: tuple[str, ...] = ()
+    ) -> list[Answer]:
+        """One answer per conversation, in order. Raises LVLMError.
+
+        With ``choices`` each answer is the likeliest of them, with the probabilities of all, read from the token scores
+        of one forward pass; ``max_tokens`` then plays no part. Without, the answer is decoded greedily.
+        """
+
+
+def load(
+    spec: str,
+    *,
+    device: str = "cpu",
+    dtype: DType = "auto",
+    allowed_hosts: frozenset[str] = frozenset(),
+    key: str = "",
+    on_call: Callable[[Call], None] | None = None,
+) -> LVLM:
+    """The LVLM that ``spec`` names. Raises LVLMError.
+
+    ``embedded``                           the small LVLM of this repository, offline;
+    ``transformers:<folder or hub name>``  any chat model with pictures that Transformers knows; a folder: offline;
+    ``openai:<model>@<base url>``          an OpenAI-compatible server, as ``openai:qwen2.5-vl@http://gpu:8000/v1``.
+                                           Its host must be in ``allowed_hosts``; ``on_call`` is told of every request.
+    """
+    if spec == EMBEDDED:
+        from worker.lvlm.transformers import load_transformers
+
+        return load_transformers(str(WEIGHTS), device=device, dtype=dtype, name=EMBEDDED)
+    if spec.startswith(TRANSFORMERS):
+        from worker.lvlm.transformers import load_transformers
+
+        return load_transformers(spec.removeprefix(TRANSFORMERS), device=device, dtype=dtype)
+    if spec.startswith(OPENAI):
+        from worker.lvlm.openai_api import OpenAILVLM
+
+        model, _, url = spec.removeprefix(OPENAI).rpartition("@")
+        return OpenAILVLM(model, url, allowed_hosts=allowed_hosts, key=key, on_call=on_call)
+    raise LVLMError(f"There is no LVLM {spec!r}: say embedded, transformers:<folder or name> or openai:<model>@<url>.")
+
+
+def leaves_this_machine(spec: str) -> str:
+    """The host that ``spec`` would send images to; empty where they stay on this machine."""
+    if not spec.startswith(OPENAI):
+        return ""
+    return urlsplit(spec.rpartition("@")[2]).hostname or ""

@@ -1,0 +1,150 @@
+"""LVLMs on this machine, through Transformers: any model with a chat template that takes several pictures in a turn."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from worker.lvlm import Answer, Conversation, DType, LVLMError
+
+# Where the choices together have less than this, the model is about to say something else: that is no answer.
+LEAST_MASS = 0.05
+
+
+def load_transformers(source: str, *, device: str = "cpu", dtype: DType = "auto", name: str = "") -> "TransformersLVLM":
+    """Load a model from a folder, without any network, or by its hub name. Raises LVLMError.
+
+    dtype: ``auto`` is bfloat16 on a GPU that computes in it, float16 on others, float32 on a processor.
+    """
+    folder = Path(source).is_dir()
+    if not folder and source.startswith(("/", ".", "~")):
+        raise LVLMError(f"There is no folder {source} with an LVLM.")
+    place = torch.device(device)
+    try:
+        processor = cast("Any", AutoProcessor).from_pretrained(source, local_files_only=folder)
+        # Weights are read from safetensors only: a pickle can hold code.
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            source, local_files_only=folder, dtype=_dtype(dtype, place), use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise LVLMError(f"The LVLM {source} could not be loaded: {error}") from error
+    if not hasattr(processor, "tokenizer") or not getattr(processor, "chat_template", None):
+        raise LVLMError(f"{source} is no chat model with pictures: it has no chat template.")
+    return TransformersLVLM(model.to(place), processor, name or source)
+
+
+class TransformersLVLM:
+    """Answers are decoded greedily, in batches padded on the left; the same question always gets the same answer."""
+
+    def __init__(self, model: Any, processor: Any, name: str, batch_size: int = 16) -> None:
+        self.model = model.eval()
+        self.processor = processor
+        self.name = name
+        self.batch_size = batch_size
+        # A model that was calibrated says so in its configuration: its choices' log-odds are divided by this.
+        self.temperature = float(getattr(model.config, "choice_temperature", 1.0))
+        processor.tokenizer.padding_side = "left"
+        if processor.tokenizer.pad_token is None:
+            processor.tokenizer.pad_token = processor.tokenizer.eos_token
+
+    def ask(
+        self, conversations: Sequence[Conversation], *, max_tokens: int = 256, choices: tuple[str, ...] = ()
+    ) -> list[Answer]:
+        """See ``worker.lvlm.LVLM``. Raises LVLMError where a prompt is longer than the model's context."""
+        tokens = self._first_tokens(choices)
+        answers: dict[int, Answer] = {}
+        for batch in self._batches(conversations):
+            inputs = self._inputs([conversations[index] for index in batch], 1 if choices else max_tokens)
+            found = self._choose(inputs, tokens) if choices else self._write(inputs, max_tokens)
+            answers |= dict(zip(batch, found, strict=True))
+        return [answers[index] for index in range(len(conversations))]
+
+    def _batches(self, conversations: Sequence[Conversation]) -> Iterator[list[int]]:
+        """Indices of conversations of about the same length, so that little is padded."""
+        length = [
+            (sum(len(turn.images) for turn in talk), sum(len(turn.text) for turn in talk)) for talk in conversations
+        ]
+        order = sorted(range(len(conversations)), key=length.__getitem__)
+        for start in range(0, len(order), self.batch_size):
+            yield order[start : start + self.batch_size]
+
+    def _inputs(self, conversations: Sequence[Conversation], room: int) -> dict[str, Tensor]:
+        inputs = self.processor.apply_chat_template(
+            [as_messages(conversation) for conversation in conversations],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True},
+        )
+        longest = inputs["input_ids"].shape[1]
+        context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if context is not None and longest + room > context:
+            raise LVLMError(
+                f"The question has {longest} tokens and the answer up to {room}; {self.name} holds {context}."
+            )
+        ready: dict[str, Tensor] = dict(inputs.to(self.model.device, dtype=self.model.dtype))
+        return ready
+
+    @torch.inference_mode()
+    def _write(self, inputs: dict[str, Tensor], max_tokens: int) -> list[Answer]:
+        padding = self.processor.tokenizer.pad_token_id
+        written = self.model.generate(**inputs, max_new_tokens=max_tokens, do_sample=False, pad_token_id=padding)
+        new = written[:, inputs["input_ids"].shape[1] :]
+        return [Answer(text.strip()) for text in self.processor.batch_decode(new, skip_special_tokens=True)]
+
+    @torch.inference_mode()
+    def _choose(self, inputs: dict[str, Tensor], tokens: dict[str, list[int]]) -> list[Answer]:
+        scores = self.model(**inputs, logits_to_keep=1).logits[:, -1].float().softmax(dim=1)  # (B, vocabulary)
+        mass = torch.stack([scores[:, ids].sum(dim=1) for ids in tokens.values()], dim=1)  # (B, choices)
+        said = self.processor.batch_decode(scores.argmax(dim=1, keepdim=True), skip_special_tokens=True)
+        return [
+            _answer(list(tokens), row, word, self.temperature) for row, word in zip(mass.tolist(), said, strict=True)
+        ]
+
+    def _first_tokens(self, choices: tuple[str, ...]) -> dict[str, list[int]]:
+        """The tokens with which each choice may begin: after a space or not, with a capital or not."""
+        tokenizer = self.processor.tokenizer
+        found: dict[str, list[int]] = {}
+        for choice in choices:
+            forms = [f"{space}{word}" for space in ("", " ") for word in (choice, choice.capitalize())]
+            ids = {tokenizer(form, add_special_tokens=False)["input_ids"][0] for form in forms}
+            # Some tokenizers cut the space off as a token of its own, which says nothing.
+            found[choice] = sorted(token for token in ids if tokenizer.decode([token]).strip())
+        every = [token for ids in found.values() for token in ids]
+        if len(every) != len(set(every)) or not all(found.values()):
+            raise LVLMError(f"{self.name} cannot tell {' and '.join(choices)} apart by their first token.")
+        return found
+
+
+def as_messages(conversation: Conversation) -> list[dict[str, object]]:
+    """The form that chat templates take: pictures first, then the text."""
+    return [
+        {
+            "role": turn.role,
+            "content": [
+                *({"type": "image", "image": image} for image in turn.images),
+                {"type": "text", "text": turn.text},
+            ],
+        }
+        for turn in conversation
+    ]
+
+
+def _answer(choices: Sequence[str], mass: Sequence[float], said: str, temperature: float) -> Answer:
+    if sum(mass) < LEAST_MASS:
+        return Answer(said.strip())
+    cooled = [value ** (1 / temperature) for value in mass]
+    probabilities = {choice: value / sum(cooled) for choice, value in zip(choices, cooled, strict=True)}
+    return Answer(max(probabilities, key=probabilities.__getitem__), probabilities)
+
+
+def _dtype(dtype: DType, device: torch.device) -> torch.dtype:
+    if dtype != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[dtype]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.float32

@@ -1,0 +1,129 @@
+"""Stage 6, the judge: from what the critic wrote about one cluster to spurious, relevant or uncertain.
+
+The judge is the LVLM with a few examples and without the pictures. P(spurious) is read from the token scores of one
+forward pass. Between the two thresholds nobody is told what to think: the cluster is uncertain and goes to people.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from worker.lvlm import LVLM, Answer, Conversation, Turn
+from worker.method.critic import Case, Critique, one_line, specification_text
+
+CHOICES = ("spurious", "relevant")
+CRITIQUE_LENGTH = 1200  # characters of a critic's text that the judge reads
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row a person can edit: a critic's words and the verdict they call for."""
+
+    text: str
+    verdict: Literal["spurious", "relevant"]
+
+
+DEFAULT_EXAMPLES = (
+    Example("upper left corner; a grey square; named as spurious; spurious", "spurious"),
+    Example("middle; the strokes of the digit; named as relevant; relevant", "relevant"),
+    Example("It lies mostly on the plaster, which the specification names as spurious.", "spurious"),
+    Example("It covers the joint space between the bones, a feature of the disease.", "relevant"),
+    Example("lower part; empty background; not named; relevant", "relevant"),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    value: Literal["spurious", "relevant", "uncertain"]
+    p_spurious: float
+    reason: str
+
+
+def judge_prompt(case: Case, critique: str, examples: Sequence[Example]) -> Conversation:
+    rows = "".join(f"Critic: {one_line(row.text)}. Verdict: {row.verdict}\n" for row in examples)
+    text = (
+        "A critic described one cluster of an image. Under the specification, is it spurious or relevant? "
+        "Answer with one word.\n"
+        f"{rows}{specification_text(case.specification)}\n"
+        f"Critic: {one_line(critique)[:CRITIQUE_LENGTH]}. Verdict:"
+    )
+    return (Turn("user", text),)
+
+
+def judge(
+    lvlm: LVLM,
+    cases: Sequence[Case],
+    critiques: Sequence[Critique],
+    examples: Sequence[Example] = DEFAULT_EXAMPLES,
+    thresholds: tuple[float, float] = (0.35, 0.65),
+) -> list[tuple[Verdict, ...]]:
+    """A verdict for every cluster of every case, which goes with ``case.marks.clusters``.
+
+    thresholds: P(spurious) up to the first is relevant, from the second on spurious, between them uncertain.
+    What the critic did not mention, and what cannot be read even when asked again, is uncertain, with the reason.
+    """
+    prompts = {
+        judge_prompt(case, text, examples): None
+        for case, critique in zip(cases, critiques, strict=True)
+        for text in critique.by_cluster
+        if text
+    }
+    # Many clusters are described in the same words: each prompt is asked once.
+    verdicts = dict(zip(prompts, _verdicts(lvlm, list(prompts), thresholds), strict=True))
+    return [
+        tuple(
+            verdicts[judge_prompt(case, text, examples)] if text else _silence(number)
+            for number, text in zip(case.marks.clusters, critique.by_cluster, strict=True)
+        )
+        for case, critique in zip(cases, critiques, strict=True)
+    ]
+
+
+def _verdicts(lvlm: LVLM, prompts: Sequence[Conversation], thresholds: tuple[float, float]) -> list[Verdict]:
+    answers = lvlm.ask(prompts, choices=CHOICES) if prompts else []
+    found = [_read(answer, thresholds) for answer in answers]
+    again = [index for index, verdict in enumerate(found) if verdict is None]
+    reminders = [
+        (
+            *prompts[index],
+            Turn("assistant", answers[index].text),
+            Turn("user", "Answer with one word only: spurious or relevant."),
+        )
+        for index in again
+    ]
+    second = dict(zip(again, lvlm.ask(reminders, choices=CHOICES), strict=True)) if reminders else {}
+    return [
+        verdict or _read(second[index], thresholds) or _unreadable(second[index]) for index, verdict in enumerate(found)
+    ]
+
+
+def _read(answer: Answer, thresholds: tuple[float, float]) -> Verdict | None:
+    """The verdict that an answer gives; None where it gives none."""
+    if answer.choice_probabilities:
+        return _by_probability(answer.choice_probabilities.get(CHOICES[0], 0.0), thresholds)
+    word = answer.text.strip().strip(".*\"'").lower()
+    said = "The LVLM gave no token scores: this is its word alone."
+    if word == "spurious":
+        return Verdict("spurious", 1.0, said)
+    if word == "relevant":
+        return Verdict("relevant", 0.0, said)
+    return None
+
+
+def _by_probability(p: float, thresholds: tuple[float, float]) -> Verdict:
+    low, high = thresholds
+    if p >= high:
+        return Verdict("spurious", p, f"The judge gives spurious a probability of {p:.2f}.")
+    if p <= low:
+        return Verdict("relevant", p, f"The judge gives spurious a probability of {p:.2f}.")
+    return Verdict("uncertain", p, f"The judge gives spurious a probability of {p:.2f}, between {low:g} and {high:g}.")
+
+
+def _silence(number: int) -> Verdict:
+    return Verdict("uncertain", 0.5, f"The critic said nothing of cluster {number} that could be read.")
+
+
+def _unreadable(answer: Answer) -> Verdict:
+    return Verdict(
+        "uncertain", 0.5, f"The judge's answer could not be read, asked twice: {one_line(answer.text)[:80]!r}"
+    )
