@@ -1,6 +1,7 @@
 """The demo: a first project from real digits, once round the loop through the queue, and then the server goes on."""
 
 import secrets
+import sys
 from pathlib import Path
 from threading import Event
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy.orm import selectinload
 
 from app.accounts.actions import create_user, sign_in_link
 from app.cli.loop import comparison, sentences, show_comparison
+from app.cli.output import Json, show
 from app.cli.servers import run_all
 from app.cli.waiting import do, follow
 from app.config import settings
@@ -37,21 +39,30 @@ REASON = "The square was put in by us; a digit is read from its strokes."
 ACCOUNT = "demo"
 
 
-def demo() -> None:
+def demo(as_json: Json = False) -> None:
     """Start everything and go once round the loop on real handwritten digits. Ctrl-C stops all."""
-    raise typer.Exit(run_all(once_round))
+
+    def ready(stopping: Event) -> None:
+        del stopping  # what waits here waits in a daemon thread, which ends with the process
+        once_round(as_json)
+
+    raise typer.Exit(run_all(ready))
 
 
-def once_round(stopping: Event) -> None:
+def once_round(as_json: bool) -> None:
     """Each step is skipped where its result stands, so an interrupted demo goes on where it was."""
-    del stopping  # what waits here waits in a daemon thread, which ends with the process
     password = ensure_account()
     project_id = ensure_project()
     if step_is_missing(project_id):
-        print("\nBuilding the demo project: some minutes, once.\n", flush=True)
+        print("\nBuilding the demo project: some minutes, once.\n", file=sys.stderr, flush=True)
         go_round(project_id)
-    show_comparison(NAME, comparison(NAME))
-    greet(password)
+    columns = comparison(NAME)
+    if as_json:
+        figures = {name: each.model_dump(mode="json") for name, each in columns.items()}
+        show({"comparison": figures, **entrance(password)}, as_json)
+    else:
+        show_comparison(NAME, columns)
+        greet(entrance(password))
 
 
 def ensure_account() -> str:
@@ -99,7 +110,7 @@ def go_round(project_id: UUID) -> None:
         AnalysisParameters(checkpoint_id=checkpoint, count=300, strategy="low_entropy_per_class"),
     )
     for sentence in sentences(analysis.result)[:3]:
-        print(f"  {sentence}", flush=True)
+        print(f"  {sentence}", file=sys.stderr, flush=True)
     critique = ask_critic(project_id, analysis)
     run(project_id, Kind.REALIGNMENT, RealignmentParameters(critique_id=critique.id, epochs=20))
 
@@ -132,14 +143,19 @@ def run(project_id: UUID, kind: Kind, parameters: Parameters) -> Run:
     return do(project_id, parameters, quiet=False, user_id=user.id, through_queue=True)
 
 
-def greet(password: str) -> None:
+def entrance(password: str) -> dict[str, str]:
+    """Where it serves, the link that signs in once, and the account's password where it is new."""
     with reading() as session:
         user = session.scalars(select(User).where(User.name == ACCOUNT)).one()
     address = f"http://{settings().host}:{settings().port}"
-    print(f"\nRight Reasons serves at {address} - Ctrl-C stops it.")
-    print(f"Sign in with one click (half an hour, once): {address}{sign_in_link(user)}")
-    if password:
-        print(f"The first account: {ACCOUNT}, password {password} (shown this once).")
+    return {"url": address, "link": f"{address}{sign_in_link(user)}", "account": ACCOUNT, "password": password}
+
+
+def greet(entry: dict[str, str]) -> None:
+    print(f"\nRight Reasons serves at {entry['url']} - Ctrl-C stops it.")
+    print(f"Sign in with one click (half an hour, once): {entry['link']}")
+    if entry["password"]:
+        print(f"The first account: {ACCOUNT}, password {entry['password']} (shown this once).")
     else:
         print(f"Or sign in as {ACCOUNT}; a new password: rightreasons user password {ACCOUNT}")
     print(flush=True)

@@ -22,10 +22,10 @@ class CommandError(Exception):
 def show(data: Any, as_json: bool, *lines: str) -> None:  # noqa: ANN401  whatever JSON can hold
     """Prints the data, or the lines that say the same."""
     if as_json:
-        print(json.dumps(data, indent=2, default=str, ensure_ascii=False))
+        print(json.dumps(data, indent=2, default=str, ensure_ascii=False), flush=True)
     else:
         for line in lines:
-            print(line)
+            print(line, flush=True)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

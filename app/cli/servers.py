@@ -61,12 +61,13 @@ def run_all(ready: Callable[[Event], int | None]) -> int:
         raise CommandError(str(error)) from error
 
 
-def serve() -> None:
+def serve(as_json: Json = False) -> None:
     """Run everything on this machine: broker, worker and web server. Ctrl-C stops all."""
 
     def ready(stopping: Event) -> None:
         del stopping
-        print(f"Right Reasons serves at http://{settings().host}:{settings().port} - Ctrl-C stops it.", flush=True)
+        url = f"http://{settings().host}:{settings().port}"
+        show({"url": url}, as_json, f"Right Reasons serves at {url} - Ctrl-C stops it.")
 
     raise typer.Exit(run_all(ready))
 

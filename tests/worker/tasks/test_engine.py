@@ -224,7 +224,7 @@ def test_a_cancelled_run_ends_even_when_its_workers_are_gone(stages):
 
 
 def test_a_stage_without_anything_to_do_is_passed_over(stages, monkeypatch):
-    monkeypatch.setattr(sys.modules["worker.tasks.predict"], "plan", lambda session, run: Plan(0, 1))
+    monkeypatch.setattr(sys.modules["worker.tasks.predict"], "plan", lambda *_: Plan(0, 1))
     run_id = started()
     run_here(run_id)
     assert stages[0].worked == []
