@@ -64,7 +64,7 @@ def operations(document: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     groups: dict[str, list[dict[str, str]]] = {}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            words = operation.get("description") or f"{operation['summary'].capitalize()}."
+            words = f"{operation['summary'].capitalize()}. {operation.get('description', '')}"
             entry = {"method": method.upper(), "path": path, "words": words}
             groups.setdefault(operation.get("tags", ["other"])[0], []).append(entry)
     return groups
