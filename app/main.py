@@ -53,7 +53,7 @@ def create_app() -> FastAPI:
         version=version("rightreasons"),
         summary="Bring small vision models to agree with what a domain expert knows.",
         openapi_url="/api/v1/openapi.json",
-        docs_url=None,  # their pages load scripts from other hosts; /api/v1/docs is our own
+        docs_url=None,  # their pages load scripts from other hosts; /api is our own
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
         max_body_size=FORM_BYTES,  # uploads have a limit of their own, in app/api

@@ -82,8 +82,7 @@ def test_a_server_that_is_away_is_told_and_found_again(
     complaints.heard.clear()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
 def test_projects_and_runs_are_open_to_everybody(
     open_as: Callable[..., Page], whole: Loop, run: Run, check_access: Callable[[Page], None], width: int, scheme: str
 ) -> None:

@@ -55,8 +55,7 @@ def test_the_printed_link_opens_the_projects(new_page: Callable[..., Page], ada:
     assert "token" not in page.url
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
 def test_the_sign_in_and_account_pages_are_open_to_everybody(
     new_page: Callable[..., Page], ada: User, check_access: Callable[[Page], None], width: int, scheme: str
 ) -> None:
