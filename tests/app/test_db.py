@@ -1,0 +1,94 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from alembic import command
+from sqlalchemy import inspect, select
+from sqlalchemy.exc import IntegrityError
+
+from app.db import engine, reading, transaction
+from app.migrations import configuration, is_current, migrate
+from app.models import Project, Run, Specification, User
+from app.models.user import Role
+from app.queue import PENDING, enqueue
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def project() -> Project:
+    return Project(name="Knees", group_by=["marker"])
+
+
+def test_the_migrations_make_the_tables_that_the_models_describe():
+    command.check(configuration(engine()))  # raises where they differ
+
+
+def test_migrating_again_changes_nothing():
+    assert is_current(engine())
+    migrate(engine())
+    assert is_current(engine())
+
+
+def test_the_tables_can_be_taken_back_and_made_again():
+    command.downgrade(configuration(engine()), "base")
+    assert set(inspect(engine()).get_table_names()) == {"alembic_version"}
+    migrate(engine())
+    assert "project" in inspect(engine()).get_table_names()
+
+
+def test_a_moment_comes_back_in_utc_from_any_time_zone():
+    moment = datetime(2026, 11, 22, 14, 10, tzinfo=timezone(timedelta(hours=2)))
+    with transaction() as session:
+        session.add(user := User(name="ada", display_name="Ada", role=Role.ADMIN, password_hash="", session_key=""))
+        user.last_seen_at = moment
+    with reading() as session:
+        seen = session.scalars(select(User.last_seen_at)).one()
+    assert seen == moment
+    assert seen.utcoffset() == timedelta(0)
+    assert seen.astimezone(UTC).hour == 12
+
+
+def test_rows_stay_readable_after_a_reading_session():
+    with transaction() as session:
+        session.add(project())
+    with reading() as session:
+        found = session.scalars(select(Project)).one()
+    assert (found.name, found.group_by) == ("Knees", ["marker"])
+
+
+def test_an_error_takes_the_whole_transaction_back():
+    with pytest.raises(ZeroDivisionError), transaction() as session:
+        session.add(project())
+        session.flush()
+        raise ZeroDivisionError
+    with reading() as session:
+        assert session.scalars(select(Project)).all() == []
+
+
+def test_a_version_number_can_be_given_once():
+    with transaction() as session:
+        session.add(made := project())
+        session.flush()
+        session.add(Specification(project_id=made.id, version=1))
+    with pytest.raises(IntegrityError), transaction() as session:
+        session.add(Specification(project_id=made.id, version=1))
+
+
+def test_a_row_of_another_table_must_exist():
+    with pytest.raises(IntegrityError), transaction() as session:
+        session.add(Run(project_id=User.__table__.c.id.default.arg(None), kind="analysis"))
+
+
+def test_messages_leave_after_the_commit_and_never_after_a_rollback(monkeypatch):
+    sent: list[str] = []
+    monkeypatch.setattr("app.queue.send", lambda name, *_: sent.append(name) or True)
+    with transaction() as session:
+        enqueue(session, "kept", "1")
+        session.add(project())
+        session.flush()
+        assert sent == []
+    assert sent == ["kept"]
+    with pytest.raises(ZeroDivisionError), transaction() as session:
+        enqueue(session, "dropped", "1")
+        raise ZeroDivisionError
+    assert sent == ["kept"]
+    assert PENDING not in session.info
