@@ -15,8 +15,9 @@ SHARES: dict[str, str] = {
     "validation_accuracy": "Right answers, validation",
     "worst_group": "Right answers in the worst group",
     "evidence_on_spurious": "Evidence on spurious clusters",
-    "mu_align": "Evidence on the true mask",
 }
+# An arm is named where there is another to tell it from.
+ARMS = {"control": "without correction"}
 AMOUNTS: dict[str, str] = {"loss": "Loss", "penalty": "Penalty for wrong reasons"}
 
 
@@ -35,28 +36,34 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One figure over the epochs, in the drawing's units."""
+class Line:
+    """One arm's points, such as the correction's or the control's."""
 
-    key: str
-    title: str
+    name: str
     points: Sequence[Point]
-    ticks: Sequence[Tick]
-    first: int
-    last: int
-    summary: str  # for those who can't see the drawing
 
     @property
     def path(self) -> str:
         return " ".join(f"{point.x:.1f},{point.y:.1f}" for point in self.points)
 
 
+@dataclass(frozen=True)
+class Curve:
+    """One figure over the epochs, in the drawing's units; the first line is what is trained for."""
+
+    key: str
+    title: str
+    lines: Sequence[Line]
+    ticks: Sequence[Tick]
+    first: int
+    last: int
+    summary: str  # for those who can't see the drawing
+
+
 def curves_of(epochs: Sequence[Epoch]) -> list[Curve]:
-    """One curve for every figure that the epochs carry: known ones in their order, then others."""
-    present = dict.fromkeys(key for epoch in epochs for key, value in epoch.figures.items() if is_number(value))
-    known = [key for key in (*AMOUNTS, *SHARES) if key in present]
-    others = [key for key in present if key not in known]
-    return [curve(key, epochs) for key in (*known, *others)]
+    """One curve for every known figure that the epochs carry, in its order."""
+    present = {key for epoch in epochs for key, value in epoch.figures.items() if is_number(value)}
+    return [curve(key, epochs) for key in (*AMOUNTS, *SHARES) if key in present]
 
 
 def is_number(value: object) -> bool:
@@ -64,17 +71,33 @@ def is_number(value: object) -> bool:
 
 
 def curve(key: str, epochs: Sequence[Epoch]) -> Curve:
-    measured = [(epoch.number, float(epoch.figures[key])) for epoch in epochs if is_number(epoch.figures.get(key))]
+    arms: dict[str, list[tuple[int, float]]] = {}
+    for epoch in epochs:
+        if is_number(epoch.figures.get(key)):
+            number = epoch.figures.get("epoch", epoch.number)
+            arms.setdefault(str(epoch.figures.get("arm", "")), []).append((number, float(epoch.figures[key])))
+    measured = [pair for pairs in arms.values() for pair in pairs]
     low, high = span(key, [value for _, value in measured])
-    first, last = measured[0][0], measured[-1][0]
-    points = [
-        Point(along(number, first, last), across(value, low, high), number, word(key, value))
-        for number, value in measured
+    first, last = min(number for number, _ in measured), max(number for number, _ in measured)
+    lines = [
+        Line(
+            ARMS.get(arm, ""),
+            [
+                Point(along(number, first, last), across(value, low, high), number, word(key, value))
+                for number, value in pairs
+            ],
+        )
+        for arm, pairs in arms.items()
     ]
-    title = (AMOUNTS | SHARES).get(key, key.replace("_", " ").capitalize())
-    summary = f"{title}: {points[0].value} after epoch {first}, {points[-1].value} after epoch {last}."
+    title = (AMOUNTS | SHARES)[key]
     ticks = [Tick(across(value, low, high), word(key, value)) for value in (low, (low + high) / 2, high)]
-    return Curve(key, title, points, ticks, first, last, summary)
+    return Curve(key, title, lines, ticks, first, last, f"{title}: " + " ".join(told(line) for line in lines))
+
+
+def told(line: Line) -> str:
+    start, end = line.points[0], line.points[-1]
+    who = f"{line.name}: " if line.name else ""
+    return f"{who}{start.value} after epoch {start.epoch}, {end.value} after epoch {end.epoch}."
 
 
 def span(key: str, values: Sequence[float]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Training cut into chunks of epochs: each shard takes the state from the one before and hands its own on."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +32,12 @@ ARM = "arm"
 
 @dataclass(frozen=True)
 class Measured:
-    """Validation images, their labels and the names of their groups."""
+    """Validation images, their labels and the names of their groups; and what else is measured after each epoch."""
 
     images: Tensor
     labels: Tensor
     groups: list[str]
+    also: Callable[[nn.Module], dict[str, Any]] = lambda _: {}
 
 
 def epochs_a_shard(epochs: int, images: int, size: int) -> int:
@@ -60,7 +62,7 @@ def train_chunk(
 
     def on_epoch(reached: EpochFigures) -> None:
         job.check()
-        figures.append({ARM: arm, **in_figures(reached), **on_validation(model, measured)})
+        figures.append({ARM: arm, **in_figures(reached), **on_validation(model, measured), **measured.also(model)})
 
     forget_older(job)
     state = start(model, settings) if first_of_arm else load_state(job.previous["state"])
@@ -83,7 +85,7 @@ def in_figures(reached: EpochFigures) -> dict[str, Any]:
         "epoch": reached.epoch,
         "loss": reached.loss,
         "penalty": reached.penalty,
-        "train_accuracy": reached.accuracy,
+        "accuracy": reached.accuracy,
     }
 
 

@@ -9,21 +9,25 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from torch import Tensor, nn
 
 from app.db import reading
 from app.models import Checkpoint, Explanation, Origin, Project, Run, Split
 from app.runs.parameters import Input, RealignmentParameters
 from app.storage import storage
-from worker.method.attribution import Choice
-from worker.method.realignment import Loss, RealignmentSettings
+from worker.method.attribution import Choice, attribute
+from worker.method.evaluation import mu_align
+from worker.method.realignment import AlignmentImages, Loss, RealignmentSettings
 from worker.tasks.corrections import Correction, correction_of
 from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, load_state, train_chunk
-from worker.tasks.inputs import image_rows, labels_of, load_checkpoint, pictures
+from worker.tasks.inputs import Loaded, baseline_images, device, image_rows, labels_of, load_checkpoint, pictures
 from worker.tasks.job import Job, Plan, RefusedError, Write
 from worker.tasks.register import Made, add_checkpoint
 from worker.vision import checkpoints
 
 CONTROL: Loss = "control"
+# Alignment images that are explained anew after each epoch: enough for a curve, quick enough to wait for.
+WATCHED = 16
 
 
 def plan(session: Session, run: Run) -> Plan:
@@ -66,16 +70,23 @@ def work(job: Job) -> Write:
         train = image_rows(session, job.project_id, Split.TRAIN)
         validation = image_rows(session, job.project_id, Split.VALIDATION)
         group_by = session.get_one(Project, job.project_id).group_by
-    loaded = load_checkpoint(parent.id)
+        loaded = load_checkpoint(parent.id)
+        baselines = baseline_images(session, job.project_id, loaded.preprocessing, seed=0)
+    aligned = correction.images(loaded.preprocessing)
     # The loaded checkpoint is shared by this process's shards; training changes a copy.
     model = deepcopy(loaded.model)
     state, figures = train_chunk(
         job,
         model,
         (pictures(train, loaded.preprocessing), labels_of(train)),
-        correction.images(loaded.preprocessing),
+        aligned,
         settings_of(parameters, loss),
-        Measured(pictures(validation, loaded.preprocessing), labels_of(validation), group_names(validation, group_by)),
+        Measured(
+            pictures(validation, loaded.preprocessing),
+            labels_of(validation),
+            group_names(validation, group_by),
+            also=lambda trained: {"evidence_on_spurious": evidence(trained, loaded, aligned, baselines)},
+        ),
         arm=loss,
         seed=parameters.seed,
         first_of_arm=job.first in {0, parameters.epochs},
@@ -94,6 +105,15 @@ def work(job: Job) -> Write:
         return outcome
 
     return write
+
+
+def evidence(model: nn.Module, loaded: Loaded, aligned: AlignmentImages, baselines: Tensor) -> float:
+    """Share of the attribution on spurious clusters, over the first few alignment images that have some."""
+    chosen = aligned.masks.flatten(1).any(dim=1).nonzero()[:WATCHED, 0]
+    on = device()
+    images, labels = aligned.images[chosen].to(on), aligned.labels[chosen].to(on)
+    phi = attribute(model, images, labels, baselines.to(on), loaded.method).cpu()
+    return 1 - mu_align(phi, aligned.masks[chosen, 0] > 0).value
 
 
 def aligned_checkpoint(parent: Checkpoint, loss: Loss, weights: str) -> Made:
