@@ -75,11 +75,11 @@ def analyse(
 
 
 def sentences(result: dict[str, Any]) -> list[str]:
-    return [
-        "".join(part["text"] for part in sentence["parts"])
-        for said in result.get("summaries", {}).values()
-        for sentence in said
-    ]
+    return [text_of(sentence) for said in result.get("summaries", {}).values() for sentence in said]
+
+
+def text_of(sentence: dict[str, Any]) -> str:
+    return "".join(part["text"] for part in sentence["parts"])
 
 
 def specify(
@@ -146,6 +146,7 @@ def realign(
     epochs: int = 10,
     learning_rate: Annotated[float | None, typer.Option(help="Empty: the method's default.")] = None,
     strength: Annotated[float | None, typer.Option(help="Lambda; empty: the method's default.")] = None,
+    consistency: Annotated[float | None, typer.Option(help="Weight of equal logits; empty: the default.")] = None,
     control: Annotated[bool, typer.Option(help="Train once more without correction, to compare with.")] = True,
     worst_group_rises: float = AcceptanceBar().worst_group_rises,
     accuracy_falls_at_most: float = AcceptanceBar().accuracy_falls_at_most,
@@ -162,6 +163,7 @@ def realign(
             epochs=epochs,
             learning_rate=learning_rate,
             strength=strength,
+            consistency=consistency,
             control=control,
             bar=AcceptanceBar(worst_group_rises=worst_group_rises, accuracy_falls_at_most=accuracy_falls_at_most),
             seed=seed,

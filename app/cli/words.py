@@ -62,9 +62,8 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure it on real clusters of real digits that it has never seen."""
-    from worker.lvlm.embedded.measure import measure as measure_lvlm
-
     from worker.lvlm import WEIGHTS
+    from worker.lvlm.embedded.measure import measure as measure_lvlm
 
     figures = measure_lvlm(folder or WEIGHTS, seeds)
     show(figures, as_json, *(f"{name}: {value}" for name, value in figures.items()))

@@ -104,6 +104,7 @@ class RealignmentParameters(Parameters):
     epochs: int = Field(10, ge=1, le=1000)
     learning_rate: float | None = Field(None, description="none: the method's default")
     strength: float | None = Field(None, description="lambda of the right-reasons losses; none: the method's default")
+    consistency: float | None = Field(None, description="weight of ||f(x) - f(x')||^2; none: the method's default")
     batch_size: int = Field(64, ge=2)
     control: bool = Field(True, description="train once more without correction, to compare with")
     bar: AcceptanceBar = AcceptanceBar()

@@ -57,6 +57,7 @@ def settings_of(parameters: RealignmentParameters, loss: Loss) -> RealignmentSet
         epochs=parameters.epochs,
         learning_rate=parameters.learning_rate or defaults.learning_rate,
         batch_size=parameters.batch_size,
+        consistency=defaults.consistency if parameters.consistency is None else parameters.consistency,
         strength=parameters.strength if loss != CONTROL else None,
     )
 
