@@ -44,8 +44,8 @@ WRONG = 0.13
 # The MLP's logits are large, so the distance between them weighs less than on deep nets: 0.5 cost 1 to 3 points under
 # wrong verdicts and gained nothing without.
 CONSISTENCY = 0.1
-# The paper's strength on digits, for a penalty summed over a batch of 64.
-PLAIN_STRENGTH = 1e5
+# The best of 1e-4, 1e-2, 1 and 100. The paper's 1e5 destroys this model: accuracy .16 to .26.
+PLAIN_STRENGTH = 1e-2
 TRAINING = RealignmentSettings(loss="control", epochs=15, learning_rate=1e-3)
 REALIGNMENT = RealignmentSettings(epochs=30, learning_rate=1e-3, consistency=CONSISTENCY)
 RELEVANT, SPURIOUS = "the strokes of the digit", "a small grey square in a corner"
