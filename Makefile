@@ -47,7 +47,7 @@ bench: .venv/test.stamp ## measure the method; the figures go to build/benchmark
 
 screenshots: .venv/test.stamp ## picture every page into screenshots/
 	@RIGHTREASONS_CHROMIUM="$$($(BIN)/python tests/browser/chromium.py)" && export RIGHTREASONS_CHROMIUM && \
-	RIGHTREASONS_SCREENSHOTS=screenshots $(BIN)/python -m pytest -m browser
+	RIGHTREASONS_SCREENSHOTS=screenshots $(BIN)/python -m pytest tests/browser/screenshots.py
 
 clean: ## remove what was built or measured; the data folder and .venv stay
 	rm -rf build screenshots .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

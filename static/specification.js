@@ -18,6 +18,21 @@ document.addEventListener("click", (event) => {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
+// The words of one class go into the fields of the others that are still empty; nothing is written over.
+const FIELDS = ["spurious", "relevant", "notes"];
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const card = button.closest(".card");
+  for (const name of FIELDS) {
+    const words = card.querySelector(`[name=${name}]`).value.trim();
+    for (const field of form.querySelectorAll(`[name=${name}]`)) {
+      if (!field.value.trim()) field.value = words;
+    }
+  }
+  card.querySelector("textarea").dispatchEvent(new Event("input", { bubbles: true }));
+});
+
 form.addEventListener("input", () => {
   unsaved = true;
 });

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.behaviour.evidence import NOTHING, ClassEvidence, Examples, evidence_by_class, examples_by_class
 from app.models import Checkpoint, Kind, Origin, Project, Report, Run, Split, State, TargetClass
-from app.models.figures import Estimate, Figures
+from app.models.figures import Estimate, Figures, Group
 from app.runs.parameters import AnalysisParameters
 
 NO_EXAMPLES = Examples((), ())
@@ -33,6 +33,11 @@ class Measured:
 
     report: Report
     figures: Figures
+
+    @property
+    def worst_first(self) -> list[Group]:
+        """The groups by their accuracy; those without one last."""
+        return sorted(self.figures.groups, key=lambda group: (group.accuracy.value is None, group.accuracy.value or 0))
 
 
 def analyses_of(session: Session, project: Project) -> Sequence[Run]:

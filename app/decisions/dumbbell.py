@@ -5,18 +5,21 @@ from dataclasses import dataclass
 
 from app.models.figures import Estimate, Figures
 
-WIDTH = 640
-LEFT, RIGHT = 210, 24  # room for the groups' names and the last tick
-ROW = 40
-TOP, BOTTOM = 10, 30
+# In the drawing's own units: narrow enough for a telephone, so a group's name stands over its line, not beside it.
+WIDTH = 360
+LEFT, RIGHT = 10, 18
+ROW = 30
+TOP, BOTTOM = 2, 20
+BELOW_NAME = 22
 TICKS = 4  # gaps between ticks
-LONGEST_NAME = 30
+LONGEST_NAME = 52
 
 
 @dataclass(frozen=True)
 class Row:
     name: str
     short: str  # where the name is too long for the drawing
+    y_name: float
     y: float
     before: Estimate
     after: Estimate
@@ -39,7 +42,9 @@ class Dumbbell:
 
     @property
     def fallen(self) -> list[Row]:
-        return [row for row in self.rows if row.change is not None and row.change < 0]
+        """The groups that lost, the largest loss first."""
+        lost = [row for row in self.rows if row.change is not None and row.change < 0]
+        return sorted(lost, key=lambda row: row.change or 0)
 
 
 def dumbbell(before: Figures, after: Figures) -> Dumbbell:
@@ -51,7 +56,8 @@ def dumbbell(before: Figures, after: Figures) -> Dumbbell:
         Row(
             name=name,
             short=name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…",
-            y=TOP + ROW * (index + 0.5),
+            y_name=TOP + ROW * index + 12,
+            y=TOP + ROW * index + BELOW_NAME,
             before=old,
             after=new,
             x_before=position(old.value, low),
