@@ -54,7 +54,7 @@ def test_the_bar_stands_line_by_line_with_what_came_of_it(loop: Loop, page: Brow
 
 def test_groups_that_lost_are_named(loop: Loop, page: Browser) -> None:
     text = plain(page.get(address(loop)).text)
-    assert "2 groups lost: healthy, letter absent −4.0, osteoarthritis, letter present −4.0." in text
+    assert "2 groups lost: healthy, letter absent −4.0; osteoarthritis, letter present −4.0." in text
 
 
 def test_newly_wrong_pictures_come_first(loop: Loop, page: Browser) -> None:
