@@ -40,7 +40,7 @@ class _Sizes:
     training: int = 1500
     epochs: int = 3
     images: int = 32
-    compared: int = 2
+    compared: int = 1
     # Of pomegranate on each map that is compared.
     starts: int = 5
     # At most, for both; pomegranate, which starts at random, often needs them all.
