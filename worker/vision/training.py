@@ -19,7 +19,7 @@ def load_pretrained(model: nn.Module, name: str) -> None:
     """Start from the installed ImageNet weights of this architecture, with zeros in the last layer.
 
     timm draws a new last layer for few classes so wide (0.4 for two) that its noise outweighs what a small training
-    set can teach: on 756 real knees, validation accuracy after six epochs was .83 with it and over .92 from zero.
+    set can teach: on 756 real knees, one seed, three epochs gave a validation accuracy of .84 with it, .91 from zero.
     A first convolution for grey images gets the sum of the weights for red, green and blue, which answers a grey
     picture as the colour model does. Raises ArchitectureError when no weights are installed.
     """
