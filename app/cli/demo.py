@@ -12,7 +12,7 @@ from sqlalchemy.orm import selectinload
 
 from app.accounts.actions import create_user, sign_in_link
 from app.cli.loop import comparison, show_comparison, text_of
-from app.cli.output import Json, show
+from app.cli.output import CommandError, Json, show
 from app.cli.servers import run_all
 from app.cli.waiting import do, follow
 from app.config import settings
@@ -55,7 +55,16 @@ def once_round(as_json: bool) -> None:
     project_id = ensure_project()
     if step_is_missing(project_id):
         print("\nBuilding the demo project: some minutes, once.\n", file=sys.stderr, flush=True)
-        go_round(project_id)
+        try:
+            go_round(project_id)
+        except CommandError as error:
+            # What is done can be looked at, and gone on with in the browser.
+            print(f"\nThe demo stops here: {error}", file=sys.stderr, flush=True)
+            entry = entrance(password)
+            show(entry, as_json)
+            if not as_json:
+                greet(entry)
+            return
     columns = comparison(NAME)
     if as_json:
         figures = {name: each.model_dump(mode="json") for name, each in columns.items()}
@@ -80,8 +89,15 @@ def ensure_project() -> UUID:
         project = session.scalar(select(Project).where(Project.is_demo))
         if project is None:
             digits = [str(digit) for digit in range(10)]
-            project = create_project(session, NAME, TASK, digits, group_by=["decoy"], lvlm="embedded", is_demo=True)
+            project = create_project(session, NAME, TASK, digits, group_by=["decoy"], lvlm=critic(), is_demo=True)
         return project.id
+
+
+def critic() -> str:
+    """The embedded LVLM where its weights are; without them the model can still be explained."""
+    from worker.lvlm import EMBEDDED, WEIGHTS
+
+    return EMBEDDED if (WEIGHTS / "model.safetensors").is_file() else "none"
 
 
 def loaded(project_id: UUID) -> tuple[Project, User]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 
 from worker.lvlm import Answer, Conversation, DType, LVLMError
 
@@ -39,16 +39,19 @@ def load_transformers(source: str, *, device: str = "cpu", dtype: DType = "auto"
 class TransformersLVLM:
     """Answers are decoded greedily, in batches padded on the left; the same question always gets the same answer."""
 
-    def __init__(self, model: Any, processor: Any, name: str, batch_size: int = 16) -> None:
-        self.model = model.eval()
-        self.processor = processor
+    def __init__(self, model: PreTrainedModel, processor: ProcessorMixin, name: str, batch_size: int = 16) -> None:
+        # Typed loosely: what they have depends on the model.
+        self.model: Any = model
+        self.processor: Any = processor
+        model.train(mode=False)
         self.name = name
         self.batch_size = batch_size
         # A model that was calibrated says so in its configuration: its choices' log-odds are divided by this.
         self.temperature = float(getattr(model.config, "choice_temperature", 1.0))
-        processor.tokenizer.padding_side = "left"
-        if processor.tokenizer.pad_token is None:
-            processor.tokenizer.pad_token = processor.tokenizer.eos_token
+        tokenizer = self.processor.tokenizer
+        tokenizer.padding_side = "left"
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
 
     def ask(
         self, conversations: Sequence[Conversation], *, max_tokens: int = 256, choices: tuple[str, ...] = ()

@@ -44,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Critique:
-    """``by_cluster`` goes with ``case.marks.clusters``: the critic's words on each, empty where there are none."""
+    """``by_cluster[number - 1]``: the critic's words on cluster ``number``, empty where there are none."""
 
     text: str
     by_cluster: tuple[str, ...]
@@ -55,10 +55,10 @@ def critic_prompt(case: Case) -> Conversation:
         f"Three pictures: an image labelled {one_line(case.label)}, the map of its clusters, both overlaid. "
         "The clusters mark what a model used to decide.\n"
         f"{specification_text(case.specification)}\n"
-        "Steps: look at the image; find what belongs to the class; say which area each cluster covers and what is "
-        "there; decide whether that holds relevant features and whether the specification names it as spurious; "
+        "Steps: look at the image; find what belongs to the class; say what each cluster covers and where that is; "
+        "decide whether that holds relevant features and whether the specification names it as spurious; "
         "conclude.\n"
-        f"One line for each cluster ({_listed(case.marks)}), as: number colour: place; what it covers; what the "
+        f"One line for each cluster ({_listed(case.marks)}), as: number colour: what it covers; place; what the "
         "specification says of it; relevant or spurious."
     )
     return (Turn("user", text, _pictures(case.marks)),)
@@ -83,7 +83,7 @@ def criticise(lvlm: LVLM, cases: Sequence[Case]) -> list[Critique]:
 def describe(lvlm: LVLM, cases: Sequence[Case]) -> list[tuple[str, ...]]:
     """What each cluster covers, in a few words, without the specification; empty where the LVLM did not say.
 
-    The words go with ``case.marks.clusters``.
+    Cluster ``number`` has its words at ``number - 1``.
     """
     answers = _ask_twice(lvlm, cases, [describe_prompt(case) for case in cases])
     found = [split_by_cluster(text, case.marks.clusters) for text, case in zip(answers, cases, strict=True)]
@@ -99,7 +99,7 @@ def specification_text(specification: ClassSpecification) -> str:
 
 
 def split_by_cluster(text: str, clusters: Sequence[int]) -> tuple[str, ...]:
-    """What the text says of each cluster, from its header line to the next header.
+    """What the text says of cluster ``number``, from its header line to the next header, at ``number - 1``.
 
     Strict: a cluster that has no header, more than one, or a header with another cluster's colour has no text.
     """
@@ -113,7 +113,7 @@ def split_by_cluster(text: str, clusters: Sequence[int]) -> tuple[str, ...]:
         else:
             current.append(line)
     said = {number: one_line(" ".join(parts[0])) for number, parts in found.items() if len(parts) == 1}
-    return tuple(said.get(number, "") for number in clusters)
+    return tuple(said.get(number, "") for number in range(1, max(clusters, default=0) + 1))
 
 
 def one_line(text: str) -> str:
@@ -159,4 +159,5 @@ def _ask_twice(lvlm: LVLM, cases: Sequence[Case], prompts: Sequence[Conversation
 
 
 def _missed(text: str, case: Case) -> int:
-    return split_by_cluster(text, case.marks.clusters).count("")
+    said = split_by_cluster(text, case.marks.clusters)
+    return sum(not said[number - 1] for number in case.marks.clusters)

@@ -24,11 +24,11 @@ class Example:
 
 
 DEFAULT_EXAMPLES = (
-    Example("upper left corner; a grey square; named as spurious; spurious", "spurious"),
-    Example("middle; the strokes of the digit; named as relevant; relevant", "relevant"),
+    Example("a grey square; upper left corner; named as spurious; spurious", "spurious"),
+    Example("the strokes of the digit; middle; named as relevant; relevant", "relevant"),
     Example("It lies mostly on the plaster, which the specification names as spurious.", "spurious"),
     Example("It covers the joint space between the bones, a feature of the disease.", "relevant"),
-    Example("lower part; empty background; not named; relevant", "relevant"),
+    Example("empty background; lower part; not named; relevant", "relevant"),
 )
 
 
@@ -57,7 +57,7 @@ def judge(
     examples: Sequence[Example] = DEFAULT_EXAMPLES,
     thresholds: tuple[float, float] = (0.35, 0.65),
 ) -> list[tuple[Verdict, ...]]:
-    """A verdict for every cluster of every case, which goes with ``case.marks.clusters``.
+    """A verdict for every cluster of every case: that on cluster ``number`` stands at ``number - 1``.
 
     thresholds: P(spurious) up to the first is relevant, from the second on spurious, between them uncertain.
     What the critic did not mention, and what cannot be read even when asked again, is uncertain, with the reason.
@@ -73,7 +73,7 @@ def judge(
     return [
         tuple(
             verdicts[judge_prompt(case, text, examples)] if text else _silence(number)
-            for number, text in zip(case.marks.clusters, critique.by_cluster, strict=True)
+            for number, text in enumerate(critique.by_cluster, start=1)
         )
         for case, critique in zip(cases, critiques, strict=True)
     ]

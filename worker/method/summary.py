@@ -140,9 +140,8 @@ def _effect(class_name: str, finding: _Finding) -> Sentence:
     images = tuple(sorted(finding.effects, key=lambda image: (-abs(finding.effects[image]), image)))
     return Sentence(
         (
-            Part(
-                f"Covering it ({finding.words}) {change} the probability of {class_name} by {abs(mean):.2f} on average, "
-            ),
+            Part(f"Covering it ({finding.words}) {change} the probability of {class_name} by {abs(mean):.2f} "),
+            Part("on average, "),
             Part(f"measured on {len(images)} images", images),
             Part("."),
         )

@@ -48,7 +48,7 @@ def test_the_critic_gets_three_pictures_the_label_the_specification_the_clusters
     assert "an image labelled 3" in turn.text
     assert "Relevant: the strokes of the digit. Spurious: the grey square in a corner." in turn.text
     assert "1 blue, 2 orange, 3 purple" in turn.text
-    steps = ["look at the image", "find what belongs to the class", "which area each cluster covers"]
+    steps = ["look at the image", "find what belongs to the class", "say what each cluster covers and where that is"]
     steps += ["relevant features", "names it as spurious", "conclude"]
     places = [turn.text.index(step) for step in steps]
     assert places == sorted(places)
@@ -99,7 +99,7 @@ def test_what_is_missing_doubled_or_muddled_is_left_empty(text: str, said: tuple
     assert split_by_cluster(text, (1, 2)) == said
 
 
-def test_critiques_go_with_the_clusters_that_have_pixels() -> None:
+def test_each_clusters_words_stand_at_its_number() -> None:
     lvlm = Scripted(["1 blue: a\n2 orange: b", "1 blue: c\n2 orange: d\n3 purple: e"])
     critiques = criticise(lvlm, [case(2), case(3)])
     assert [critique.by_cluster for critique in critiques] == [("a", "b"), ("c", "d", "e")]
@@ -127,6 +127,11 @@ def test_a_second_answer_is_not_taken_when_it_says_no_more_and_nobody_asks_a_thi
 def test_descriptions_are_short_or_nothing() -> None:
     long = "a very " * 20 + "long phrase"
     assert describe(Scripted([f"1 blue: grey square\n2 orange: {long}"]), [case()]) == [("grey square", "")]
+
+
+def test_a_cluster_without_pixels_has_no_words_and_shifts_no_others() -> None:
+    assert split_by_cluster("1 blue: a\n3 purple: b\n2 orange: c", (1, 3)) == ("a", "", "b 2 orange: c")
+    assert split_by_cluster("1 blue: a", ()) == ()
 
 
 def test_no_cases_need_no_lvlm() -> None:

@@ -69,7 +69,7 @@ def test_the_effect_of_covering_is_the_mean_over_images_of_the_largest_change() 
     assert effect.text == (
         "Covering it (a grey square) lowers the probability of 3 by 0.40 on average, measured on 2 images."
     )
-    assert effect.parts[1].image_ids == ("a", "b")
+    assert effect.parts[2].image_ids == ("a", "b")
 
 
 def test_only_the_three_largest_kinds_are_named_and_ties_go_by_name() -> None:

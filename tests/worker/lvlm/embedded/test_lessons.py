@@ -1,0 +1,136 @@
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import LlavaProcessor
+
+from worker.lvlm.embedded import lessons
+from worker.lvlm.embedded.building import (
+    HEADERS,
+    IMAGE,
+    PICTURE_TOKENS,
+    SPECIAL,
+    build_model,
+    build_processor,
+    domain_words,
+)
+from worker.lvlm.embedded.digits import draw_digits
+from worker.lvlm.embedded.lessons import Lesson, Material, draw_pictures, some_clusters
+from worker.lvlm.embedded.scenes import Digits, Scene, explained, trained_network, with_squares
+from worker.lvlm.embedded.teaching import IGNORED, answer_loss, as_pixels, collate, dense_labels
+from worker.lvlm.transformers import as_messages
+from worker.method.marks import draw_marks
+
+KINDS = [
+    lessons.naming,
+    lessons.looking,
+    lessons.listening,
+    lessons.skimming,
+    lessons.criticising,
+    lessons.describing,
+    lessons.judging,
+]
+
+
+@cache
+def processor() -> LlavaProcessor:
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:;()?!'-"
+    return build_processor([*SPECIAL, "\n", *HEADERS, *dict.fromkeys([*letters, *domain_words()])])
+
+
+@cache
+def material() -> Material:
+    generator = np.random.default_rng(0)
+    labels = np.arange(10)
+    digits: Digits = with_squares(draw_digits(labels, generator), labels, "label", generator)
+    return draw_pictures(explained(trained_network(digits, 0, 1), digits, digits.images[:3], 5, 1.0, 0.95))
+
+
+def lesson(kind: Callable[..., Lesson], index: int = 3) -> Lesson:
+    return kind(material(), index, np.random.default_rng(index))
+
+
+def text(of: Lesson) -> str:
+    return "".join(
+        piece.text if piece.text.startswith((":", "\n")) else f" {piece.text}" for piece in of.answer
+    ).strip()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_word_of_a_lesson_is_unknown(kind: Callable[..., Lesson]) -> None:
+    tokenizer = processor().tokenizer
+    for index in range(10):
+        of = lesson(kind, index)
+        for said in (of.question[0].text, text(of)):
+            assert tokenizer.unk_token_id not in tokenizer(said, add_special_tokens=False)["input_ids"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_holds_the_tokens_that_the_product_would_ask_with(kind: Callable[..., Lesson]) -> None:
+    of = lesson(kind)
+    batch = collate([of], material(), processor())
+    asked = processor().apply_chat_template(
+        [as_messages(of.question)],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+    )["input_ids"][0]
+    assert torch.equal(batch.tokens[0, : len(asked)], asked)
+    assert (batch.labels[0, : len(asked)] == IGNORED).all()
+    assert int((batch.tokens == IMAGE).sum()) == PICTURE_TOKENS * (0 if of.scene is None else len(of.shown))
+    written = batch.labels[0][batch.labels[0] != IGNORED]
+    learned = " ".join(piece.text for piece in of.answer if piece.learned)
+    assert (
+        processor().tokenizer.decode(written[:-1]).split()
+        == processor().tokenizer.decode(processor().tokenizer(learned, add_special_tokens=False)["input_ids"]).split()
+    )
+
+
+def test_the_pictures_of_a_lesson_are_those_the_processor_would_make() -> None:
+    scene = material().scenes[3]
+    marks = draw_marks(Image.fromarray(scene.image), scene.assignment)
+    made = processor().image_processor([marks.image, marks.cluster_map, marks.overlay], return_tensors="pt")
+    assert torch.allclose(made["pixel_values"], as_pixels(material().pictures[3]), atol=2 / 255)
+
+
+def test_what_cannot_be_known_from_the_question_is_not_learned() -> None:
+    assert [piece.learned for piece in lesson(lessons.listening).answer][:3] == [True, False, True]
+    assert all(piece.learned for piece in lesson(lessons.criticising).answer)
+
+
+def test_a_few_clusters_are_picked_with_the_rare_things_as_often_as_the_others() -> None:
+    scene = material().scenes[3]
+    rare = Scene(**{**vars(scene), "square": (0.9, 0, 0, 0, 0), "ink": (0, 1, 1, 1, 1)})
+    generator = np.random.default_rng(0)
+    picks = [some_clusters(rare, generator) for _ in range(300)]
+    alone = [pick[0] for pick in picks if len(pick) == 1]
+    assert alone.count(1) / len(alone) == pytest.approx(0.5, abs=0.12)
+    assert all(pick == sorted(set(pick)) and 1 <= len(pick) <= 4 for pick in picks)
+
+
+def test_the_loss_is_the_mean_over_learned_tokens_as_the_model_itself_computes_it() -> None:
+    batch = collate([lesson(lessons.looking, index) for index in range(3)], material(), processor())
+    model = build_model(len(processor().tokenizer), 0).eval()
+    with torch.inference_mode():
+        ours = answer_loss(model, batch)
+        theirs = model(
+            input_ids=batch.tokens, attention_mask=batch.mask, pixel_values=batch.pictures, labels=batch.labels
+        ).loss
+    assert float(ours) == pytest.approx(float(theirs), rel=1e-4)
+
+
+def test_dense_labels_are_those_counted_pixel_by_pixel() -> None:
+    scene = material().scenes[5]
+    labels = dense_labels(scene).reshape(7, 7, 21)
+    for row in range(7):
+        for column in range(7):
+            cell = (slice(4 * row, 4 * row + 4), slice(4 * column, 4 * column + 4))
+            square = scene.square_pixels[cell]
+            assert labels[row, column, 0] == (square.sum() >= 2)
+            for colour in range(6):
+                inside = (scene.assignment[cell] == colour) & square
+                assert labels[row, column, 3 + colour] == (inside.sum() >= 2)

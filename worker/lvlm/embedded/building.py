@@ -1,0 +1,181 @@
+"""The untrained model and its processor: a real LLaVA (SigLIP tower, projector, Llama), only small.
+
+The words it knows are frequent English words and the words of its domain, each with the sentence embedding that MiniLM
+gives it, reduced to the width of the model and frozen. So it can follow a noun that no training specification had.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from torch import Tensor
+from transformers import (
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+    SiglipImageProcessor,
+    SiglipVisionConfig,
+)
+
+from worker.lvlm.embedded import wording
+from worker.method.marks import PALETTE
+
+PICTURE = 84  # pixels a side: 3 for each pixel of a digit
+PATCH = 12  # so that a grey square in a corner fills one patch
+PICTURE_TOKENS = (PICTURE // PATCH) ** 2
+WIDTH = 192
+FREQUENT_WORDS = 6000  # MiniLM's vocabulary is sorted by frequency from FIRST_WORD on
+FIRST_WORD = 1996
+SPECIAL = ("[PAD]", "[UNK]", "<image>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
+# The opening of a line is one token, so that looking for a cluster is looking for one thing.
+HEADERS = tuple(f"{number} {colour.name}:" for number, colour in enumerate(PALETTE, start=1))
+PLACE_WORDS = ("upper", "lower", "left", "right", "middle", "corner", "part")
+PAD, IMAGE, ASSISTANT, END = 0, 2, 5, 6
+UNKNOWN = SPECIAL[1]
+NEW_LINE = "\n"
+TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}"
+    "{% if message['role'] == 'assistant' %}<|end|>{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+# Words that people may use in a specification and that MiniLM's frequent words lack.
+FURTHER_WORDS = (
+    *("scribble", "scrawl", "glyph", "cursive", "loops", "stem", "serif", "slant", "pixel", "pixels", "blob", "smudge"),
+    *(
+        "confounder",
+        "confounding",
+        "spurious",
+        "artifact",
+        "artefacts",
+        "artifacts",
+        "watermarks",
+        "overlaid",
+        "pasted",
+    ),
+    *("penstroke", "brushstroke", "calligraphy", "numerals", "foreground", "vertical", "horizontal", "curved", "dots"),
+    *("quadratic", "rectangular", "irrelevant", "meaningless", "unrelated", "misleading", "distractor", "distracting"),
+)
+
+
+def build_processor(words: Sequence[str]) -> LlavaProcessor:
+    """Tokenizer, chat template and picture processor for a vocabulary that starts with SPECIAL."""
+    tokenizer = Tokenizer(models.WordPiece({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens([AddedToken(word, normalized=False, special=True) for word in SPECIAL])
+    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in (NEW_LINE, *HEADERS)])
+    marks = [decoders.Replace(f" {mark}", mark) for mark in (";", ":")]
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.WordPiece(), decoders.Fuse(), *marks, decoders.Replace(" \n ", "\n"), decoders.Replace(" \n", "\n")]
+    )
+    fast = cast("Any", PreTrainedTokenizerFast)(
+        tokenizer_object=tokenizer,
+        padding_side="left",
+        pad_token=SPECIAL[PAD],
+        unk_token=UNKNOWN,
+        eos_token=SPECIAL[END],
+        extra_special_tokens={"image_token": "<image>"},
+        model_max_length=2048,
+        clean_up_tokenization_spaces=False,
+    )
+    pictures = SiglipImageProcessor(size={"height": PICTURE, "width": PICTURE})
+    processor: LlavaProcessor = cast("Any", LlavaProcessor)(
+        pictures,
+        fast,
+        patch_size=PATCH,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=0,
+        chat_template=TEMPLATE,
+    )
+    return processor
+
+
+def build_model(words: int, seed: int) -> LlavaForConditionalGeneration:
+    tower = SiglipVisionConfig(
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        image_size=PICTURE,
+        patch_size=PATCH,
+        vision_use_head=False,
+    )
+    text = LlamaConfig(
+        vocab_size=words,
+        hidden_size=WIDTH,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=3,
+        max_position_embeddings=2048,
+        pad_token_id=PAD,
+        bos_token_id=None,
+        eos_token_id=END,
+        tie_word_embeddings=False,
+    )
+    config = LlavaConfig(
+        vision_config=tower,
+        text_config=text,
+        image_token_index=IMAGE,
+        image_seq_length=PICTURE_TOKENS,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+        tie_word_embeddings=False,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LlavaForConditionalGeneration(config)
+
+
+def vocabulary(minilm: Path) -> list[str]:
+    """SPECIAL, then the frequent words and word pieces of MiniLM, single letters, and every word of the domain."""
+    theirs = (minilm / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    frequent = [word for word in theirs[FIRST_WORD : FIRST_WORD + FREQUENT_WORDS] if word.isascii()]
+    letters = [word for word in theirs if len(word.removeprefix("##")) == 1 and word.isascii()]
+    known = dict.fromkeys([*SPECIAL, NEW_LINE, *HEADERS, *letters, *frequent, *domain_words()])
+    return [word for word in known if word]
+
+
+def domain_words() -> list[str]:
+    """Every word that training can show, so that none is cut into pieces."""
+    found = re.findall(r"[a-z]+|\d", " ".join([*FURTHER_WORDS, _written_words()]).lower())
+    return sorted(set(found))
+
+
+def word_embeddings(words: Sequence[str], minilm: Path) -> Tensor:
+    """(words, WIDTH): MiniLM's sentence embedding of each word, its principal components, with standard deviation 1/2.
+
+    To MiniLM all HEADERS are much alike, and all places too. Here they and the SPECIAL words name different things, so
+    each gets a random vector besides.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    encoder = SentenceTransformer(str(minilm), device="cpu")
+    vectors = encoder.encode([word.strip("#<|>[]") or word for word in words], batch_size=256, convert_to_tensor=True)
+    centred = vectors.float().cpu() - vectors.float().cpu().mean(dim=0)
+    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
+    reduced = centred @ directions[:WIDTH].T
+    names = {*SPECIAL, NEW_LINE, *HEADERS, *PLACE_WORDS}
+    apart = torch.tensor([word in names for word in words])
+    random = torch.randn(reduced.shape, generator=torch.Generator().manual_seed(0)) * reduced.std()
+    reduced += random * apart[:, None]
+    scaled: Tensor = reduced / reduced.std() / 2
+    return scaled
+
+
+def _written_words() -> str:
+    """What stands between quotes in the modules whose words reach the model."""
+    from worker.method import critic, judge, marks, summary
+
+    sources = [
+        Path(str(module.__file__)).read_text(encoding="utf-8") for module in (critic, judge, marks, summary, wording)
+    ]
+    return " ".join(re.findall(r'"([^"\n]*)"', " ".join(sources)))

@@ -1,0 +1,68 @@
+"""The judge learns from the critic's own words, errors included, and its probabilities are then fitted to the truth."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from worker.lvlm import LVLM, Conversation
+from worker.lvlm.embedded import wording
+from worker.lvlm.embedded.lessons import Generator, Lesson, Material, Piece, case_of
+from worker.lvlm.embedded.scenes import Scene
+from worker.method.critic import criticise
+from worker.method.judge import CHOICES, DEFAULT_EXAMPLES, judge_prompt
+from worker.method.marks import draw_marks
+
+TEMPERATURES = np.geomspace(0.5, 8.0, 57)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the judge was asked of one cluster, and what is true of it."""
+
+    question: Conversation
+    truth: str
+
+
+def own_critiques(lvlm: LVLM, scenes: Sequence[Scene], generator: Generator) -> list[Judged]:
+    """Let the critic write about scenes that it has not seen, each under a specification of its own."""
+    words = [wording.specify(scene.label, generator) for scene in scenes]
+    cases = [
+        case_of(scene, said, draw_marks(Image.fromarray(scene.image), scene.assignment))
+        for scene, said in zip(scenes, words, strict=True)
+    ]
+    return [
+        Judged(judge_prompt(case, text, DEFAULT_EXAMPLES), wording.verdict(wording.thing_of(scene, number), said))
+        for scene, said, case, critique in zip(scenes, words, cases, criticise(lvlm, cases), strict=True)
+        for number, text in enumerate(critique.by_cluster, start=1)
+        if text
+    ]
+
+
+def echoing(rows: Sequence[Judged]) -> Callable[[Material, int, Generator], Lesson]:
+    """Lessons for the judge from the critic's own words."""
+
+    def echo(material: Material, index: int, generator: Generator) -> Lesson:
+        del material, index
+        row = rows[int(generator.integers(len(rows)))]
+        return Lesson(row.question, (Piece(row.truth),))
+
+    return echo
+
+
+def calibrate(lvlm: LVLM, rows: Sequence[Judged]) -> float:
+    """The temperature at which the judge's probabilities make the truth likeliest (Guo et al. 2017); 1 without rows."""
+    if not rows:
+        return 1.0
+    answers = lvlm.ask([row.question for row in rows], choices=CHOICES)
+    spurious = torch.tensor([answer.choice_probabilities.get(CHOICES[0], 0.5) for answer in answers])
+    truth = torch.tensor([float(row.truth == CHOICES[0]) for row in rows])
+    odds = torch.logit(spurious, eps=1e-6)
+    return float(min(TEMPERATURES, key=lambda temperature: _surprise(odds / float(temperature), truth)))
+
+
+def _surprise(odds: Tensor, truth: Tensor) -> float:
+    return float(torch.nn.functional.binary_cross_entropy_with_logits(odds, truth))

@@ -1,0 +1,182 @@
+"""What the embedded LVLM is asked while it learns, in the words of the product's prompts, and what it should say."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from worker.lvlm import Conversation, Turn
+from worker.lvlm.embedded import wording
+from worker.lvlm.embedded.building import HEADERS, PICTURE
+from worker.lvlm.embedded.scenes import Scene
+from worker.lvlm.embedded.wording import Wording
+from worker.method.critic import Case, critic_prompt, describe_prompt, specification_text
+from worker.method.judge import DEFAULT_EXAMPLES, Example, judge_prompt
+from worker.method.marks import PALETTE, Marks, draw_marks
+
+BLANK = Image.new("RGB", (1, 1))
+ALL, OVERLAY = (0, 1, 2), 2  # the image, the map, the overlay
+KEPT = 0.6  # chance of each of the judge's default examples to be among those shown
+TURNED = 0.2  # chance that the examples turn over what is not named
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Material:
+    """Scenes with their pictures as the tower sees them."""
+
+    scenes: Sequence[Scene]
+    pictures: Tensor  # (N, 3, 3, 84, 84) uint8: image, map, overlay; channels; rows; columns
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of an answer; it is learned, or only given because no one could know it from the question."""
+
+    text: str
+    learned: bool = True
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One question and its answer; ``scene`` is None where there are no pictures, ``shown`` says which there are."""
+
+    question: Conversation
+    answer: tuple[Piece, ...]
+    scene: int | None = None
+    shown: tuple[int, ...] = ALL
+
+
+def draw_pictures(scenes: Sequence[Scene]) -> Material:
+    """The three marks of every scene, shrunk as the processor shrinks them."""
+    pictures = np.zeros((len(scenes), 3, PICTURE, PICTURE, 3), dtype=np.uint8)
+    for index, scene in enumerate(scenes):
+        marks = draw_marks(Image.fromarray(scene.image), scene.assignment)
+        for kind, picture in enumerate((marks.image, marks.cluster_map, marks.overlay)):
+            pictures[index, kind] = np.asarray(picture.resize((PICTURE, PICTURE), Image.Resampling.BICUBIC))
+    return Material(scenes, torch.from_numpy(pictures).permute(0, 1, 4, 2, 3).contiguous())
+
+
+def clusters_of(scene: Scene) -> tuple[int, ...]:
+    """Numbers of the clusters that have a pixel."""
+    return tuple(int(number) + 1 for number in np.unique(scene.assignment[scene.assignment >= 0]))
+
+
+def case_of(scene: Scene, words: Wording, marks: Marks | None = None) -> Case:
+    """The case as the critic gets it. Without marks the pictures are blank: in training they are put in later."""
+    shown = marks or Marks(BLANK, BLANK, BLANK, clusters_of(scene))
+    return Case(shown, str(scene.label), words.specification)
+
+
+def looking(material: Material, index: int, generator: Generator) -> Lesson:
+    """The overlay alone, a few clusters: what each covers and where it is."""
+    scene = material.scenes[index]
+    chosen = some_clusters(scene, generator)
+    question = (Turn("user", f"{_listing(chosen)}: what it covers; place.", (BLANK,)),)
+    return Lesson(question, _lines(chosen, lambda number: [Piece(seen(scene, number))]), index, (OVERLAY,))
+
+
+def naming(material: Material, index: int, generator: Generator) -> Lesson:
+    """The overlay alone, a few clusters: what each covers. Nothing but looking tells."""
+    scene = material.scenes[index]
+    chosen = some_clusters(scene, generator)
+    question = (Turn("user", f"{_listing(chosen)}: what it covers.", (BLANK,)),)
+    return Lesson(
+        question, _lines(chosen, lambda number: [Piece(wording.description(scene, number))]), index, (OVERLAY,)
+    )
+
+
+def listening(material: Material, index: int, generator: Generator) -> Lesson:
+    """A specification, and given what a few clusters cover: what it says of each, and the conclusion."""
+    scene = material.scenes[index]
+    chosen = some_clusters(scene, generator)
+    words = wording.specify(scene.label, generator)
+    question = (Turn("user", f"{specification_text(words.specification)}\n{_listing(chosen)}."),)
+    return Lesson(
+        question,
+        _lines(
+            chosen,
+            lambda number: [Piece(f"{seen(scene, number)};", learned=False), Piece(concluded(scene, number, words))],
+        ),
+    )
+
+
+def skimming(material: Material, index: int, generator: Generator) -> Lesson:
+    """The critic's task in a short prompt, for a few clusters."""
+    scene = material.scenes[index]
+    chosen = some_clusters(scene, generator)
+    words = wording.specify(scene.label, generator)
+    text = f"{specification_text(words.specification)}\n{_listing(chosen)}."
+    answer = _lines(chosen, lambda number: [Piece(wording.critique_of(scene, number, words))])
+    return Lesson((Turn("user", text, (BLANK,) * len(ALL)),), answer, index)
+
+
+def criticising(material: Material, index: int, generator: Generator) -> Lesson:
+    """The critic's prompt, whole."""
+    scene = material.scenes[index]
+    words = wording.specify(scene.label, generator)
+    answer = _lines(clusters_of(scene), lambda number: [Piece(wording.critique_of(scene, number, words))])
+    return Lesson(critic_prompt(case_of(scene, words)), answer, index)
+
+
+def describing(material: Material, index: int, generator: Generator) -> Lesson:
+    scene = material.scenes[index]
+    prompt = describe_prompt(case_of(scene, wording.specify(scene.label, generator)))
+    answer = _lines(clusters_of(scene), lambda number: [Piece(wording.description(scene, number))])
+    return Lesson(prompt, answer, index)
+
+
+def judging(material: Material, index: int, generator: Generator) -> Lesson:
+    """The judge's prompt on what a critic could have said of one cluster, whole or without its conclusion."""
+    scene = material.scenes[index]
+    number = int(generator.choice(clusters_of(scene)))
+    words = wording.specify(scene.label, generator)
+    examples, words = _rows(words, generator)
+    text = wording.retold(scene, number, words, generator)
+    said = wording.verdict(wording.thing_of(scene, number), words)
+    return Lesson(judge_prompt(case_of(scene, words), text, examples), (Piece(said),))
+
+
+def _rows(words: Wording, generator: Generator) -> tuple[list[Example], Wording]:
+    """Examples as people edit them: some left out, in any order. They can also turn over what is not named."""
+    rows = [row for row in DEFAULT_EXAMPLES if generator.random() < KEPT]
+    generator.shuffle(rows)
+    unnamed = [index for index, row in enumerate(rows) if "not named" in row.text]
+    if unnamed and words.rest == "relevant" and generator.random() < TURNED:
+        rows[unnamed[0]] = Example(rows[unnamed[0]].text.replace("; relevant", "; spurious"), "spurious")
+        words = replace(words, rest="spurious")
+    return rows, words
+
+
+def some_clusters(scene: Scene, generator: Generator) -> list[int]:
+    """One to four clusters in their order, each kind of thing as likely as another: squares are the rare ones."""
+    there: dict[wording.Thing, list[int]] = {}
+    for number in clusters_of(scene):
+        there.setdefault(wording.thing_of(scene, number), []).append(number)
+    kinds = list(there)
+    picks = [there[kinds[int(generator.integers(len(kinds)))]] for _ in range(int(generator.integers(1, 5)))]
+    return sorted({numbers[int(generator.integers(len(numbers)))] for numbers in picks})
+
+
+def seen(scene: Scene, number: int) -> str:
+    return f"{wording.description(scene, number)}; {wording.where(scene, number)}"
+
+
+def concluded(scene: Scene, number: int, words: Wording) -> str:
+    thing = wording.thing_of(scene, number)
+    return f"{wording.what_is_said(thing, words)}; {wording.verdict(thing, words)}"
+
+
+def _listing(clusters: Sequence[int]) -> str:
+    return ", ".join(f"{number} {PALETTE[number - 1].name}" for number in clusters)
+
+
+def _lines(clusters: Sequence[int], say: Callable[[int], list[Piece]]) -> tuple[Piece, ...]:
+    """One line for each cluster; its number and colour are learned with the line's first words."""
+    pieces: list[Piece] = []
+    for number in clusters:
+        pieces += [Piece(("\n" if pieces else "") + HEADERS[number - 1]), *say(number)]
+    return tuple(pieces)

@@ -1,0 +1,274 @@
+"""How the embedded LVLM learns: the tower first, then lessons in the order that ``train`` gives.
+
+Several processes learn together, each on its own lessons: small layers run faster on one thread each than on many.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+from transformers import LlavaForConditionalGeneration, LlavaProcessor
+
+from worker.lvlm.embedded import wording
+from worker.lvlm.embedded.building import ASSISTANT, END, HEADERS, IMAGE, PAD, PATCH, PICTURE, PICTURE_TOKENS
+from worker.lvlm.embedded.digits import SIDE
+from worker.lvlm.embedded.lessons import OVERLAY, Lesson, Material
+from worker.lvlm.embedded.scenes import INK, Scene, beside
+from worker.lvlm.transformers import as_messages
+from worker.method.marks import PALETTE
+from worker.method.summary import place
+
+log = logging.getLogger(__name__)
+IGNORED = -100
+GRID = PICTURE // PATCH
+CELL = SIDE // GRID  # pixels of the digit in one patch
+THINGS, COLOURS = len(wording.THINGS), len(PALETTE)
+LOG_EVERY = 100
+ENOUGH = 2  # pixels
+GAPPED = 0.7  # share of the lessons with gaps
+LONGEST_GAP = 200  # positions
+Generator = np.random.Generator
+LessonKind = Callable[[Material, int, Generator], Lesson]
+
+
+@dataclass(frozen=True)
+class Team:
+    """Processes that learn together, each on its own lessons: on a processor, one thread each beats one with many."""
+
+    rank: int = 0
+    size: int = 1
+
+    def average(self, model_parts: Sequence[nn.Parameter]) -> None:
+        """Give every process the mean of all gradients."""
+        gradients = [part.grad for part in model_parts if part.grad is not None]
+        if self.size > 1 and gradients:
+            flat = torch.cat([gradient.flatten() for gradient in gradients])
+            distributed.all_reduce(flat)
+            for gradient, mean in zip(
+                gradients, torch.split(flat / self.size, [part.numel() for part in gradients]), strict=True
+            ):
+                gradient.copy_(mean.view_as(gradient))
+
+    def agreed(self, value: float) -> float:
+        """The value of the first process: all must stop at the same step."""
+        shared = torch.tensor([value])
+        if self.size > 1:
+            distributed.broadcast(shared, src=0)
+        return float(shared)
+
+
+ALONE = Team()
+
+
+@dataclass(frozen=True)
+class Batch:
+    tokens: Tensor  # (B, T)
+    mask: Tensor  # (B, T)
+    positions: Tensor  # (B, T)
+    labels: Tensor  # (B, T): the answer's tokens, elsewhere IGNORED
+    pictures: Tensor | None  # (P, 3, 84, 84)
+
+
+def collate(
+    lessons: Sequence[Lesson], material: Material, processor: LlavaProcessor, generator: Generator | None = None
+) -> Batch:
+    """``generator``: leave random gaps in the positions, as if the prompts were longer; without it there are none.
+
+    What was learned on short prompts is lost on long ones, where everything stands further apart. With gaps it is not.
+    """
+    rows = [_tokens(lesson, processor) for lesson in lessons]
+    longest = max(len(tokens) for tokens, _ in rows)
+    tokens = torch.full((len(rows), longest), PAD)
+    labels = torch.full((len(rows), longest), IGNORED)
+    positions = torch.arange(longest).repeat(len(rows), 1)
+    for index, (row, learned) in enumerate(rows):
+        tokens[index, : len(row)] = torch.tensor(row)
+        labels[index, : len(row)] = torch.tensor(learned)
+        if generator is not None and generator.random() < GAPPED:
+            for start in (_last(row, IMAGE) + 1, _last(row, ASSISTANT)):
+                positions[index, start:] += int(generator.integers(LONGEST_GAP))
+    shown = [(lesson.scene, kind) for lesson in lessons if lesson.scene is not None for kind in lesson.shown]
+    pictures = None
+    if shown:
+        scenes, kinds = torch.tensor(shown).T
+        pictures = as_pixels(material.pictures[scenes, kinds])
+    return Batch(tokens, (tokens != PAD).long(), positions, labels, pictures)
+
+
+def as_pixels(pictures: Tensor) -> Tensor:
+    """uint8 to the [-1, 1] of the processor."""
+    return pictures.float().div_(127.5).sub_(1)
+
+
+def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> Tensor:
+    """Mean cross-entropy of the answers' tokens. The head is computed there only: the prompts are ten times longer."""
+    hidden = model.model(
+        input_ids=batch.tokens,
+        attention_mask=batch.mask,
+        position_ids=batch.positions,
+        pixel_values=batch.pictures,
+    )[0]
+    wanted = batch.labels[:, 1:] != IGNORED
+    scores = model.lm_head(hidden[:, :-1][wanted])
+    return nn.functional.cross_entropy(scores.float(), batch.labels[:, 1:][wanted])
+
+
+@dataclass(frozen=True)
+class Teacher:
+    model: LlavaForConditionalGeneration
+    processor: LlavaProcessor
+    material: Material
+    generator: Generator
+    team: Team
+
+    def teach(
+        self,
+        lessons: Sequence[tuple[LessonKind, float]],
+        *,
+        seconds: float,
+        learning_rate: float,
+        tower: float = 0.0,
+        batch_size: int = 8,
+    ) -> None:
+        """Draw lessons at their weights until the time is up. ``tower``: its share of the learning rate, 0 freezes."""
+        kinds, weights = [kind for kind, _ in lessons], np.array([weight for _, weight in lessons])
+        optimizer = _optimizer(self.model, learning_rate, tower)
+
+        def loss_at(step: int) -> Tensor:
+            # All processes take the same kind at a step, so that none waits for another with a longer one.
+            kind = kinds[np.random.default_rng(step).choice(len(kinds), p=weights / weights.sum())]
+            chosen = self.generator.integers(len(self.material.scenes), size=batch_size)
+            questions = [kind(self.material, int(index), self.generator) for index in chosen]
+            return answer_loss(self.model, collate(questions, self.material, self.processor, self.generator))
+
+        self._run(", ".join(kind.__name__ for kind in kinds), optimizer, loss_at, seconds)
+
+    def teach_tower(self, *, seconds: float, batch_size: int) -> None:
+        """The tower's patches tell what is where on the image, and which colour lies on what on the overlay.
+
+        The projector learns to say it, and the place, in the embeddings of the words: then the language model finds
+        a cluster in the picture as it finds a word in a text. Left to itself it takes to guessing from the text.
+        """
+        tower, projector = self.model.model.vision_tower, self.model.model.multi_modal_projector
+        head = nn.Linear(tower.config.hidden_size, THINGS + THINGS * COLOURS)
+        for part in head.parameters():  # the same start in every process
+            nn.init.zeros_(part)
+        parameters = [*tower.parameters(), *head.parameters(), *projector.parameters()]
+        optimizer = torch.optim.AdamW([{"params": parameters, "top": 1.5e-3}], weight_decay=0.01)
+        labels = torch.stack([dense_labels(scene) for scene in self.material.scenes])  # (N, 49, outputs)
+        words, places = self._words(), self._places()
+
+        def loss_at(_: int) -> Tensor:
+            chosen = torch.from_numpy(self.generator.integers(len(labels), size=batch_size))
+            pixels = as_pixels(self.material.pictures[chosen][:, (0, OVERLAY)].flatten(0, 1))
+            hidden = tower(pixel_values=pixels).last_hidden_state
+            on_image, on_overlay = labels[chosen][..., :THINGS], labels[chosen][..., THINGS:]
+            image, overlay = head(hidden).unflatten(0, (-1, 2)).float().unbind(dim=1)  # each (B, 49, outputs)
+            said = torch.cat([image[..., :THINGS], overlay[..., THINGS:]], dim=2)
+            told = projector(hidden).unflatten(0, (-1, 2)).float()  # (B, 2, 49, width)
+            wanted = torch.stack([_mean(on_image, words[:THINGS]), _mean(on_overlay, words[THINGS:])], dim=1) + places
+            seen = nn.functional.binary_cross_entropy_with_logits(said, labels[chosen])
+            return seen + nn.functional.mse_loss(told, wanted)
+
+        self._run("tower", optimizer, loss_at, seconds)
+
+    def _words(self) -> Tensor:
+        """(21, width): the summed embeddings of the words for each dense label."""
+        things = [self._meaning(words) for words in wording.WORDS.values()]
+        names = [self._meaning(header) for header in HEADERS]
+        return torch.stack([*things, *(name + thing for thing in things for name in names)])
+
+    def _meaning(self, words: str) -> Tensor:
+        """(width,): the summed embeddings of some words."""
+        table: Tensor = self.model.model.language_model.embed_tokens.weight.detach()
+        return table[_encoded(words, self.processor)].sum(dim=0)
+
+    def _places(self) -> Tensor:
+        """(49, width): the words for the place of each patch."""
+        centres = (torch.arange(GRID) + 0.5) / GRID
+        return torch.stack([self._meaning(place((float(x), float(y)), 0.0)) for y in centres for x in centres])
+
+    def _run(
+        self, name: str, optimizer: torch.optim.Optimizer, loss_at: Callable[[int], Tensor], seconds: float
+    ) -> None:
+        began, step, smooth = time.monotonic(), 0, 0.0
+        while (progress := self.team.agreed((time.monotonic() - began) / seconds)) < 1:
+            _schedule(optimizer, progress)
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = loss_at(step)
+            _step(optimizer, loss, self.team)
+            smooth = loss.item() if step == 0 else 0.97 * smooth + 0.03 * loss.item()
+            step += 1
+            if step % LOG_EVERY == 0:
+                log.info("%s: step %d, %.0f %%, loss %.4f", name, step, 100 * progress, smooth)
+
+
+def _mean(labels: Tensor, words: Tensor) -> Tensor:
+    """(B, 49, outputs), (outputs, width) -> (B, 49, width): the mean of the words that apply, or 0."""
+    return labels @ words / labels.sum(dim=2, keepdim=True).clamp(min=1)
+
+
+def dense_labels(scene: Scene) -> Tensor:
+    """(49, 21): of each patch, whether it shows each thing, and each colour on each thing, on two pixels or more."""
+    square = scene.square_pixels
+    ink = beside(scene.image >= INK) & ~beside(square)
+    things = np.stack([square, ink, ~(square | ink)])  # (3, 28, 28)
+    colours = scene.assignment == np.arange(COLOURS)[:, None, None]  # (6, 28, 28)
+    pairs = (things[:, None] & colours).reshape(-1, SIDE, SIDE)
+    pixels = torch.from_numpy(np.concatenate([things, pairs]).astype(np.float32))
+    return (nn.functional.avg_pool2d(pixels, CELL) * CELL**2 >= ENOUGH).float().flatten(1).T
+
+
+def _tokens(lesson: Lesson, processor: LlavaProcessor) -> tuple[list[int], list[int]]:
+    """Question and answer as tokens, and the labels: IGNORED where nothing is learned."""
+    text = cast("Any", processor).apply_chat_template(as_messages(lesson.question), add_generation_prompt=True)
+    question = _encoded(text, processor)
+    tokens = [token for given in question for token in [given] * (PICTURE_TOKENS if given == IMAGE else 1)]
+    labels = [IGNORED] * len(tokens)
+    for piece in lesson.answer:
+        new = _encoded(piece.text, processor)
+        tokens += new
+        labels += new if piece.learned else [IGNORED] * len(new)
+    return [*tokens, END], [*labels, END]
+
+
+def _last(row: Sequence[int], token: int) -> int:
+    """Where the token stands last; -1 where it does not."""
+    return max((index for index, given in enumerate(row) if given == token), default=-1)
+
+
+def _encoded(text: str, processor: LlavaProcessor) -> list[int]:
+    ids: list[int] = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _optimizer(model: LlavaForConditionalGeneration, learning_rate: float, tower: float) -> torch.optim.Optimizer:
+    model.model.vision_tower.requires_grad_(tower > 0)
+    model.get_input_embeddings().requires_grad_(False)
+    seeing = [weight for weight in model.model.vision_tower.parameters() if weight.requires_grad]
+    ids = {id(weight) for weight in seeing}
+    rest = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in ids]
+    groups = [{"params": rest, "top": learning_rate}, {"params": seeing, "top": learning_rate * tower}]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, betas=(0.9, 0.98))
+
+
+def _schedule(optimizer: torch.optim.Optimizer, progress: float) -> None:
+    """Warm up over the first twentieth, then fall to a twentieth along a cosine."""
+    warm = min(1.0, progress * 20 + 0.02)
+    fall = 0.05 + 0.95 * (1 + np.cos(np.pi * progress)) / 2
+    for group in optimizer.param_groups:
+        group["lr"] = group["top"] * warm * fall
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor, team: Team) -> None:
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    for group in optimizer.param_groups:
+        team.average(group["params"])
+        nn.utils.clip_grad_norm_(group["params"], 1.0)
+    optimizer.step()
