@@ -46,7 +46,8 @@ def summaries(session: Session, run_id: UUID) -> dict[str, list[dict[str, Any]]]
                 number=cluster.number,
                 share=cluster.share,
                 place=cluster.place,
-                words=cluster.words,
+                # Where no LVLM named it, its place is what can be said of it.
+                words=cluster.words or f"the {cluster.place}",
                 effect=-cluster.effect,
             )
         )
