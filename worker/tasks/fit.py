@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
-from torch import nn
 
 from app.db import reading
 from app.models import Dataset, Image, Origin, Project, Run, Split
@@ -16,6 +15,7 @@ from worker.tasks.inputs import image_rows, labels_of, pictures
 from worker.tasks.job import Job, Plan, RefusedError, Write
 from worker.tasks.register import Made, add_checkpoint, as_preprocessing, choose_attribution, class_names
 from worker.vision import architectures, checkpoints
+from worker.vision.training import load_pretrained
 
 
 def plan(session: Session, run: Run) -> Plan:
@@ -74,19 +74,3 @@ def work(job: Job) -> Write:
         return outcome
 
     return write
-
-
-def load_pretrained(model: nn.Module, architecture: str) -> None:
-    """ImageNet weights for every layer that has their shape; the last one, which tells the classes, starts anew."""
-    given = architectures.pretrained(architecture)
-    if given is None:
-        raise RefusedError(
-            f"No ImageNet weights for {architecture} are installed; they are never downloaded. "
-            "Import them as a checkpoint, or train from scratch."
-        )
-    own = model.state_dict()
-    model.load_state_dict({key: given[key] if fits(key, own, given) else value for key, value in own.items()})
-
-
-def fits(key: str, own: dict[str, Any], given: dict[str, Any]) -> bool:
-    return key in given and given[key].shape == own[key].shape
