@@ -37,6 +37,7 @@ IGNORE = "the small grey square in the corner"
 USE = "the strokes of the digit"
 REASON = "The square was put in by us; a digit is read from its strokes."
 ACCOUNT = "demo"
+NO_LVLM = "none"
 
 
 def demo(as_json: Json = False) -> None:
@@ -89,7 +90,9 @@ def ensure_project() -> UUID:
         project = session.scalar(select(Project).where(Project.is_demo))
         if project is None:
             digits = [str(digit) for digit in range(10)]
-            project = create_project(session, NAME, TASK, digits, group_by=["decoy"], lvlm=critic(), is_demo=True)
+            project = create_project(session, NAME, TASK, digits, group_by=["decoy"], is_demo=True)
+        if project.lvlm == NO_LVLM:  # its weights may have been trained since the last start
+            project.lvlm = critic()
         return project.id
 
 
@@ -97,7 +100,7 @@ def critic() -> str:
     """The embedded LVLM where its weights are; without them the model can still be explained."""
     from worker.lvlm import EMBEDDED, WEIGHTS
 
-    return EMBEDDED if (WEIGHTS / "model.safetensors").is_file() else "none"
+    return EMBEDDED if (WEIGHTS / "model.safetensors").is_file() else NO_LVLM
 
 
 def loaded(project_id: UUID) -> tuple[Project, User]:
@@ -141,6 +144,10 @@ def write_digits(folder: Path) -> None:
 
 def ask_critic(project_id: UUID, analysis: Run) -> Run:
     project, user = loaded(project_id)
+    with reading() as session:
+        done = queries.newest_critique(session, project)
+    if done is not None and done.result.get("lvlm") == project.lvlm:
+        return done
     with transaction() as session:
         words = [EntryText(class_id=target.id, spurious=IGNORE, relevant=USE) for target in project.classes]
         version = save_version(session, project, user, words, REASON)

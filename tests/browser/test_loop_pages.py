@@ -62,6 +62,15 @@ def test_a_review_is_done_with_four_keys(open_as: Callable[..., Page], loop: Loo
     assert given == [Answer.SPURIOUS, Answer.RELEVANT, Answer.CANT_TELL, Answer.WITHDRAWN]
 
 
+@pytest.mark.parametrize("width", [390, 900, 1440])
+def test_regions_lie_exactly_on_the_picture_they_mark(open_as: Callable[..., Page], loop: Loop, width: int) -> None:
+    page = open_as(loop.clinician, address(loop, "review"))
+    page.set_viewport_size({"width": width, "height": 900})
+    picture, *layers = page.locator(".marked img").all()
+    assert len(layers) == 2
+    assert [layer.bounding_box() for layer in layers] == 2 * [picture.bounding_box()]
+
+
 def test_the_last_blind_answer_opens_the_critic(open_as: Callable[..., Page], loop: Loop) -> None:
     read_blind(loop, but=1)
     page = open_as(loop.clinician, address(loop, "review"))

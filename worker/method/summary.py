@@ -60,6 +60,7 @@ class _Finding:
 
     words: str
     evidence: dict[str, float] = field(default_factory=dict)  # share by image
+    is_a_place: bool = False
     places: Counter[str] = field(default_factory=Counter)
     effects: dict[str, float] = field(default_factory=dict)  # the largest change by image
 
@@ -95,16 +96,17 @@ def summarise(class_name: str, clusters: Sequence[ClusterFacts], images: int) ->
     if not findings:
         return [Sentence((Part(f"No evidence for {class_name} was found."),))]
     sentences = [_what(class_name, findings[:MAX_FINDINGS], images)]
-    sentences += [_where(finding) for finding in findings[:MAX_FINDINGS]]
+    sentences += [_where(finding) for finding in findings[:MAX_FINDINGS] if not finding.is_a_place]
     return sentences + [_effect(class_name, finding) for finding in findings[:MAX_FINDINGS] if finding.effects]
 
 
 def _findings(clusters: Sequence[ClusterFacts]) -> list[_Finding]:
-    """By what they cover, most evidence first."""
+    """By what they cover, most evidence first; by place where no LVLM has named any."""
+    unnamed = not any(cluster.words for cluster in clusters)
     found: dict[str, _Finding] = {}
     for cluster in clusters:
-        words = cluster.words or UNNAMED
-        finding = found.setdefault(words, _Finding(words))
+        words = cluster.words or (f"the {cluster.place}" if unnamed else UNNAMED)
+        finding = found.setdefault(words, _Finding(words, is_a_place=unnamed))
         finding.evidence[cluster.image_id] = finding.evidence.get(cluster.image_id, 0.0) + cluster.share
         finding.places[cluster.place] += 1
         if cluster.effect is not None:

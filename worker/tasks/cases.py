@@ -87,7 +87,5 @@ def loaded_lvlm(spec: str, run_id: UUID) -> LVLM:
 def lvlm_of(session: Session, project_id: UUID) -> str:
     spec = session.get_one(Project, project_id).lvlm
     if spec == NO_LVLM:
-        raise RefusedError(
-            "This project has no LVLM, so there is no critic. Choose one, or judge the clusters yourself under Review."
-        )
+        raise RefusedError("This project has no LVLM, so there is no critic to ask. People judge alone, under Review.")
     return spec

@@ -25,7 +25,7 @@ from worker.method.critic import ClassSpecification, criticise
 from worker.method.critic import Critique as Critic
 from worker.method.judge import DEFAULT_EXAMPLES, Example, judge
 from worker.method.judge import Verdict as Judged
-from worker.tasks.cases import Explained, cases, explained, loaded_lvlm, lvlm_of
+from worker.tasks.cases import NO_LVLM, Explained, cases, explained, loaded_lvlm, lvlm_of
 from worker.tasks.job import Job, Plan, Write
 
 SHARD = 16
@@ -54,6 +54,8 @@ def plan(session: Session, run: Run) -> Plan:
 def work(job: Job) -> Write:
     with reading() as session:
         asked = ask_for_trial(session, job) if job.kind is Kind.TRIAL else ask_for_critique(session, job)
+    if asked.spec == NO_LVLM:
+        return keep_critique(job, asked, *left_to_people(asked.rows))
     model = loaded_lvlm(asked.spec, job.run_id)
     shown = cases(asked.rows, asked.specification)
     critiques = criticise(model, shown)
@@ -71,9 +73,10 @@ def ask_for_critique(session: Session, job: Job) -> Asked:
         parameters.specification_id,
         options=[joinedload(Specification.entries).joinedload(SpecificationEntry.target_class)],
     )
-    notes = session.get_one(Project, job.project_id).critic_notes
+    project = session.get_one(Project, job.project_id)
+    notes = project.critic_notes
     return Asked(
-        spec=lvlm_of(session, job.project_id),
+        spec=project.lvlm,
         rows=explained(session, Explanation.run_id == parameters.analysis_id)[job.first : job.last],
         specification={
             entry.class_id: ClassSpecification(
@@ -104,6 +107,13 @@ def ask_for_trial(session: Session, job: Job) -> Asked:
         examples=examples_of(parameters.examples),
         thresholds=(defaults["uncertain_from"].default, defaults["uncertain_to"].default),
     )
+
+
+def left_to_people(rows: list[Explained]) -> tuple[list[Critic], list[tuple[Judged, ...]]]:
+    """Without an LVLM nothing is said and nothing is judged: every cluster waits for a person's word."""
+    unsaid = Judged("uncertain", 0.5, "This project has no LVLM: a person's word decides.")
+    verdicts = [(unsaid,) * max(row.clusters, default=0) for row in rows]
+    return [Critic("", ("",) * len(judged)) for judged in verdicts], verdicts
 
 
 def with_notes(*notes: str) -> str:

@@ -46,8 +46,7 @@ def summaries(session: Session, run_id: UUID) -> dict[str, list[dict[str, Any]]]
                 number=cluster.number,
                 share=cluster.share,
                 place=cluster.place,
-                # Where no LVLM named it, its place is what can be said of it.
-                words=cluster.words or f"the {cluster.place}",
+                words=cluster.words,
                 effect=-cluster.effect,
             )
         )

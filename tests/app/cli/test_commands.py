@@ -96,13 +96,15 @@ def test_a_specification_needs_somebody_who_says_it(folder, trained):
     assert answer(folder, "specify", "--project", "Shapes", "--use", "the lines")["version"] == 2
 
 
-def test_without_an_lvlm_the_critique_says_what_to_do(folder, trained):
+def test_without_an_lvlm_every_cluster_waits_for_a_person(folder, trained):
     command(folder, "user", "add", "eve", "--role", "admin", stdin="a few plain words\n" * 2)
     command(folder, "specify", "--project", "Shapes", "--ignore", "the white corner")
     command(folder, "analyse", "--project", "Shapes", "--count", "4", "--components", "2")
-    refused = command(folder, "critique", "--project", "Shapes", "--json")
+    judged = answer(folder, "critique", "--project", "Shapes")
+    assert judged["clusters"] == judged["uncertain"] > 0
+    refused = command(folder, "realign", "--project", "Shapes", "--json")
     assert refused.returncode == 1
-    assert "no LVLM" in json.loads(refused.stdout)["error"]
+    assert "Review the cases" in json.loads(refused.stdout)["error"]
 
 
 def test_images_leave_only_for_a_host_that_was_allowed(folder, trained):

@@ -9,6 +9,15 @@ def facts(image: str, share: float, words: str, where: str = "middle", effect: f
     return ClusterFacts(image, 1, share, where, words, effect)
 
 
+def test_without_any_words_of_an_lvlm_places_are_told_and_told_once() -> None:
+    clusters = [facts("a", 0.75, "", "upper left corner"), facts("a", 0.25, "", "middle")]
+    (what,) = summarise("3", clusters, images=1)
+    assert what.text == (
+        "75% of the evidence for 3 lies on the upper left corner, in 1 of 1 images, "
+        "25% on the middle, in 1 of 1 images."
+    )
+
+
 @pytest.mark.parametrize(
     ("mean", "spread", "words"),
     [

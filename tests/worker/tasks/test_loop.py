@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from app.db import now, reading, transaction
 from app.models import (
+    Answer,
     Checkpoint,
     Cluster,
     Critique,
@@ -20,10 +21,13 @@ from app.models import (
     Origin,
     Project,
     Report,
+    Review,
+    Role,
     Run,
     Specification,
     Split,
     State,
+    User,
     Verdict,
     VerdictValue,
 )
@@ -211,3 +215,25 @@ def test_a_training_that_was_cut_off_ends_like_an_unbroken_one(few_digits, monke
     at_once = UUID(done(project_id, training).result["checkpoint_id"])
     with reading() as session:
         assert session.get_one(Checkpoint, in_parts).weights == session.get_one(Checkpoint, at_once).weights
+
+
+@pytest.mark.usefixtures("sqlite")
+def test_without_an_lvlm_peoples_words_alone_realign_a_model(few_digits):
+    project_id = project()
+    done(project_id, ImportParameters(name="digits", path=str(few_digits)))
+    training = TrainingParameters(name="mlp", architecture="mlp", input=DIGITS, epochs=4)
+    original = UUID(done(project_id, training).result["checkpoint_id"])
+    analysis = done(project_id, AnalysisParameters(checkpoint_id=original, count=20, strategy="random"))
+    with transaction() as session:
+        session.add(specification := Specification(project_id=project_id, version=1))
+        session.flush()
+        session.add(reader := User(name="ada", display_name="", role=Role.CLINICIAN, password_hash="", session_key=""))
+    critique = done(project_id, CritiqueParameters(analysis_id=analysis.id, specification_id=specification.id)).id
+    with transaction() as session:
+        assert set(session.scalars(select(Verdict.value))) == {VerdictValue.UNCERTAIN}
+        square = session.scalars(select(Cluster).where(Cluster.truth > 0.5)).all()
+        for cluster in square:
+            said = {"cluster_id": cluster.id, "user_id": reader.id, "run_id": critique, "blind": True}
+            session.add(Review(answer=Answer.SPURIOUS, **said))
+    realigned = done(project_id, RealignmentParameters(critique_id=critique, epochs=1, control=False))
+    assert realigned.result["spurious_clusters"] == len(square) > 0
