@@ -48,7 +48,10 @@ def benchmark(
     """Measure the method; prints a table and writes the figures as JSON."""
     from worker import benchmarks
 
-    benchmarks.run(name, seeds, json_file)
+    try:
+        benchmarks.run(name, seeds, json_file)
+    except benchmarks.UnknownBenchmarkError as error:
+        raise CommandError(str(error)) from error
 
 
 @cli.command()

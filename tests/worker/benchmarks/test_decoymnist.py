@@ -47,6 +47,17 @@ def test_a_quick_run_has_every_figure_of_every_arm() -> None:
     assert all(0 <= value <= 1 for value in found.values())
 
 
+def test_without_the_embedded_lvlm_every_other_arm_is_measured_and_that_is_said(monkeypatch, capsys) -> None:
+    def missing(spec: str) -> lvlm.LVLM:
+        raise lvlm.LVLMError(f"There are no weights for {spec}.")
+
+    monkeypatch.setattr(lvlm, "load", missing)
+    found = {figure.name for figure in decoymnist.measure(BenchmarkOptions(seeds=1, quick=True))}
+    assert {f"decoymnist.{arm}.accuracy" for arm in ARMS if arm != "lvlm"} < found
+    assert not any("lvlm" in name or "verdicts" in name for name in found)
+    assert "There are no weights for embedded." in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("careless")
 def test_verdicts_are_counted_over_the_clusters_that_are_shown() -> None:
     sizes = decoymnist._Sizes(training=300, aligned=12, sampled=10, tested=10, epochs=0.1)
