@@ -3,11 +3,15 @@
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 import fsspec
 
 from app.config import settings
+
+BLOCK = 1 << 20  # bytes
 
 
 class BlobMissingError(Exception):
@@ -34,12 +38,38 @@ class Storage:
             self.files.mv(draft, path)
         return digest
 
+    def put_stream(self, source: BinaryIO) -> str:
+        """As ``put``, for what may be larger than the memory."""
+        seen, draft = sha256(), f"{self.root}/drafts/{uuid4().hex}"
+        self.files.makedirs(f"{self.root}/drafts", exist_ok=True)
+        with self.files.open(draft, "wb") as target:
+            while block := source.read(BLOCK):
+                seen.update(block)
+                target.write(block)
+        path = self._path(seen.hexdigest())
+        if self.files.exists(path):
+            self.files.rm_file(draft)
+        else:
+            self.files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            self.files.mv(draft, path)
+        return seen.hexdigest()
+
     def get(self, digest: str) -> bytes:
         try:
             data: bytes = self.files.cat_file(self._path(digest))
         except FileNotFoundError as error:
-            raise BlobMissingError(f"The store at {self.root} has no blob {digest}.") from error
+            raise self._missing(digest) from error
         return data
+
+    def copy_to(self, digest: str, target: Path) -> None:
+        """Write a blob into a file, whatever its size."""
+        try:
+            self.files.get_file(self._path(digest), str(target))
+        except FileNotFoundError as error:
+            raise self._missing(digest) from error
+
+    def _missing(self, digest: str) -> BlobMissingError:
+        return BlobMissingError(f"The store at {self.root} has no blob {digest}.")
 
     def forget(self, digest: str) -> None:
         """Takes a blob away that nothing needs any more, such as a half-trained model; gone already is fine."""

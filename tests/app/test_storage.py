@@ -1,4 +1,5 @@
 import hashlib
+import io
 
 import pytest
 
@@ -34,3 +35,20 @@ def test_a_forgotten_blob_is_gone_and_may_be_forgotten_again():
 def test_any_store_that_fsspec_knows_will_do():
     elsewhere = Storage("memory://blobs")
     assert elsewhere.get(elsewhere.put(b"a picture")) == b"a picture"
+
+
+@pytest.mark.parametrize("url", ["", "memory://streamed"])
+def test_a_stream_is_stored_as_its_bytes_would_be_and_copied_out_again(data_folder, tmp_path, url):
+    store = Storage(url) if url else storage()
+    data = bytes(range(256)) * 9000  # more than one block
+    digest = store.put_stream(io.BytesIO(data))
+    assert digest == hashlib.sha256(data).hexdigest() == store.put(data) == store.put_stream(io.BytesIO(data))
+    store.copy_to(digest, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == data
+    if not url:
+        assert [path.name for path in (data_folder / "blobs").rglob("*") if path.is_file()] == [digest]
+
+
+def test_a_missing_blob_cannot_be_copied(tmp_path):
+    with pytest.raises(BlobMissingError, match="has no blob 00"):
+        storage().copy_to("00" * 32, tmp_path / "copy")

@@ -68,7 +68,7 @@ def the_folder(parameters: ImportParameters, space: Path) -> Path:
         return Path(parameters.path)
     if parameters.blob:
         archive = space / "upload.zip"
-        archive.write_bytes(storage().get(parameters.blob))
+        storage().copy_to(parameters.blob, archive)
         return unpack(archive, space / "unpacked", limits())
     if not Path(parameters.path).is_file():
         raise RefusedError(f"There is no folder and no file at {parameters.path}.")
