@@ -2,6 +2,10 @@
 
 The words it knows are frequent English words and the words of its domain, each with the sentence embedding that MiniLM
 gives it, reduced to the width of the model and frozen. So it can follow a noun that no training specification had.
+
+Finding a cluster in a picture by its name is what small models fail to learn from answers alone: they take to guessing
+from the text. So the model starts as one that looks up (a start that mimics what training would find, Trockman & Kolter
+2023): pictures are to speak the words' language turned once, and one head of the first layer asks in it.
 """
 
 import re
@@ -34,9 +38,14 @@ FIRST_WORD = 1996
 SPECIAL = ("[PAD]", "[UNK]", "<image>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 # The opening of a line is one token, so that looking for a cluster is looking for one thing.
 HEADERS = tuple(f"{number} {colour.name}:" for number, colour in enumerate(PALETTE, start=1))
+THING_WORDS = tuple(" ".join(wording.WORDS.values()).split())
 PLACE_WORDS = ("upper", "lower", "left", "right", "middle", "corner", "part")
 PAD, IMAGE, ASSISTANT, END = 0, 2, 5, 6
 UNKNOWN = SPECIAL[1]
+HEADS = 3
+NAME_LENGTH = 14.0  # of a header's embedding; other words have about half of it
+SHARPNESS = 0.8  # of the head that looks up: at this it reads all patches of a cluster, not only one
+SPOKEN = 0.3  # length of the output's vectors at the start
 NEW_LINE = "\n"
 TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>"
@@ -99,7 +108,8 @@ def build_processor(words: Sequence[str]) -> LlavaProcessor:
     return processor
 
 
-def build_model(words: int, seed: int) -> LlavaForConditionalGeneration:
+def build_model(words: Sequence[str], embeddings: Tensor, seed: int) -> LlavaForConditionalGeneration:
+    """The untrained model. embeddings: (words, WIDTH), see ``word_embeddings``."""
     tower = SiglipVisionConfig(
         hidden_size=128,
         intermediate_size=384,
@@ -110,11 +120,11 @@ def build_model(words: int, seed: int) -> LlavaForConditionalGeneration:
         vision_use_head=False,
     )
     text = LlamaConfig(
-        vocab_size=words,
+        vocab_size=len(words),
         hidden_size=WIDTH,
         intermediate_size=512,
         num_hidden_layers=4,
-        num_attention_heads=3,
+        num_attention_heads=HEADS,
         max_position_embeddings=2048,
         pad_token_id=PAD,
         bos_token_id=None,
@@ -132,7 +142,43 @@ def build_model(words: int, seed: int) -> LlavaForConditionalGeneration:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return LlavaForConditionalGeneration(config)
+        model = LlavaForConditionalGeneration(config)
+    _start(model, words, embeddings)
+    return model
+
+
+def turn() -> Tensor:
+    """(WIDTH, WIDTH), orthogonal: pictures say words turned by it, so that no word is taken for a patch."""
+    turned: Tensor = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(0)))[0]
+    return turned
+
+
+@torch.no_grad()
+def _start(model: LlavaForConditionalGeneration, words: Sequence[str], embeddings: Tensor) -> None:
+    """Known words in and out; and the first head of the first layer finds patches by header and says what they say."""
+    language, size = model.model.language_model, WIDTH // HEADS
+    language.embed_tokens.weight.copy_(embeddings)
+    model.lm_head.weight.copy_(SPOKEN * torch.nn.functional.normalize(embeddings, dim=1))
+    index = {word: number for number, word in enumerate(words)}
+    names = _basis(embeddings[[index[header] for header in HEADERS]])
+    told = _basis(embeddings[[index[word] for word in dict.fromkeys((*THING_WORDS, *PLACE_WORDS)) if word in index]])
+    look = language.layers[0].self_attn
+    asked = torch.zeros(size, WIDTH)
+    # The positions that RoPE turns least: a cluster is found from any distance. Each stands for a pair.
+    for half in (size // 2, size):
+        asked[half - len(names) : half] = SHARPNESS * names
+    look.q_proj.weight[:size] = asked
+    look.k_proj.weight[:size] = asked @ turn()
+    look.v_proj.weight[:size].zero_()
+    look.v_proj.weight[: len(told)] = told @ turn()
+    look.o_proj.weight[:, :size].zero_()
+    look.o_proj.weight[:, : len(told)] = told.T
+
+
+def _basis(vectors: Tensor) -> Tensor:
+    """(n, WIDTH) -> (n, WIDTH): an orthonormal basis of what the vectors span."""
+    basis: Tensor = torch.linalg.qr(vectors.T)[0].T
+    return basis
 
 
 def vocabulary(minilm: Path) -> list[str]:
@@ -154,7 +200,7 @@ def word_embeddings(words: Sequence[str], minilm: Path) -> Tensor:
     """(words, WIDTH): MiniLM's sentence embedding of each word, its principal components, with standard deviation 1/2.
 
     To MiniLM all HEADERS are much alike, and all places too. Here they and the SPECIAL words name different things, so
-    each gets a random vector besides.
+    each gets a random vector besides, and the headers nothing else.
     """
     from sentence_transformers import SentenceTransformer
 
@@ -168,6 +214,8 @@ def word_embeddings(words: Sequence[str], minilm: Path) -> Tensor:
     random = torch.randn(reduced.shape, generator=torch.Generator().manual_seed(0)) * reduced.std()
     reduced += random * apart[:, None]
     scaled: Tensor = reduced / reduced.std() / 2
+    headers = [index for index, word in enumerate(words) if word in HEADERS]
+    scaled[headers] = NAME_LENGTH * torch.nn.functional.normalize(random[headers], dim=1)
     return scaled
 
 

@@ -19,7 +19,7 @@ from worker.method.marks import PALETTE, Marks, draw_marks
 
 BLANK = Image.new("RGB", (1, 1))
 ALL, OVERLAY = (0, 1, 2), 2  # the image, the map, the overlay
-KEPT = 0.6  # chance of each of the judge's default examples to be among those shown
+KEPT = (0.0, 0.5, 1.0)  # chance of each of the judge's default examples to be among those shown
 TURNED = 0.2  # chance that the examples turn over what is not named
 Generator = np.random.Generator
 
@@ -142,7 +142,8 @@ def judging(material: Material, index: int, generator: Generator) -> Lesson:
 
 def _rows(words: Wording, generator: Generator) -> tuple[list[Example], Wording]:
     """Examples as people edit them: some left out, in any order. They can also turn over what is not named."""
-    rows = [row for row in DEFAULT_EXAMPLES if generator.random() < KEPT]
+    kept = generator.choice(KEPT)
+    rows = [row for row in DEFAULT_EXAMPLES if generator.random() < kept]
     generator.shuffle(rows)
     unnamed = [index for index, row in enumerate(rows) if "not named" in row.text]
     if unnamed and words.rest == "relevant" and generator.random() < TURNED:
@@ -152,12 +153,12 @@ def _rows(words: Wording, generator: Generator) -> tuple[list[Example], Wording]
 
 
 def some_clusters(scene: Scene, generator: Generator) -> list[int]:
-    """One to four clusters in their order, each kind of thing as likely as another: squares are the rare ones."""
+    """Some clusters in their order, each kind of thing as likely as another: squares are the rare ones."""
     there: dict[wording.Thing, list[int]] = {}
     for number in clusters_of(scene):
         there.setdefault(wording.thing_of(scene, number), []).append(number)
     kinds = list(there)
-    picks = [there[kinds[int(generator.integers(len(kinds)))]] for _ in range(int(generator.integers(1, 5)))]
+    picks = [there[kinds[int(generator.integers(len(kinds)))]] for _ in range(int(generator.integers(1, 9)))]
     return sorted({numbers[int(generator.integers(len(numbers)))] for numbers in picks})
 
 

@@ -136,6 +136,7 @@ SCHOOLS: tuple[tuple[Decoys, Decoys], ...] = (
 )
 DECOY_MNIST: tuple[tuple[Decoys, Decoys], ...] = (("label", "label"), ("label", "random"))
 TRAINING_DIGITS = 2000
+WAYS = 4  # of clustering one network's explanations
 COMPONENTS = (3, 4, 5, 5, 5, 6)
 SHARPENING = (1.0, 1.0, 1.0, 1.5, 2.0)
 SUPPORT = (0.8, 0.9, 0.95, 0.95, 0.95, 1.0)
@@ -150,16 +151,34 @@ def draw_scenes(
         school = drawn(TRAINING_DIGITS, learned, generator)
         network = trained_network(school, seed=int(generator.integers(2**31)), epochs=int(generator.integers(3, 9)))
         wanted = count * (number + 1) // len(schools) - len(scenes)
-        for portion in np.array_split(np.arange(wanted), 4):
+        for portion in [len(part) for part in np.array_split(np.arange(wanted), WAYS) if len(part)]:
             scenes += explained(
                 network,
-                drawn(len(portion), asked, generator),
+                drawn(portion, asked, generator),
                 school.images[:BASELINES],
                 components=int(generator.choice(COMPONENTS)),
                 sharpening=float(generator.choice(SHARPENING)),
                 support=float(generator.choice(SUPPORT)),
             )
-    return [_merged(scene, generator) if generator.random() < MERGED else scene for scene in scenes]
+    scenes = [_merged(scene, generator) if generator.random() < MERGED else scene for scene in scenes]
+    # Clusters on the square are rare, and their numbers say nothing: the same scene with others is another.
+    return [_renumbered(scene, generator) for scene in scenes for _ in range(COPIES if on_the_square(scene) else 1)]
+
+
+COPIES = 3
+
+
+def on_the_square(scene: Scene) -> bool:
+    """Whether one of the clusters lies mostly on the square."""
+    return max(scene.square) > 1 / 2
+
+
+def _renumbered(scene: Scene, generator: np.random.Generator) -> Scene:
+    """The same clusters in another order."""
+    order = generator.permutation(len(scene.square))
+    assignment = np.append(np.argsort(order), -1).astype(np.int8)[scene.assignment]
+    square, ink = (tuple(shares[index] for index in order) for shares in (scene.square, scene.ink))
+    return replace(scene, assignment=assignment, square=square, ink=ink)
 
 
 # In this share of the scenes two clusters become one: mixed evidence is rare, and the LVLM should see it.

