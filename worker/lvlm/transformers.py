@@ -1,12 +1,14 @@
 """LVLMs on this machine, through Transformers: any model with a chat template that takes several pictures in a turn."""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig, PreTrainedModel, ProcessorMixin
 
 from worker.lvlm import Answer, Conversation, DType, LVLMError
 
@@ -29,7 +31,7 @@ def load_transformers(source: str, *, device: str = "cpu", dtype: DType = "auto"
         model: Any = AutoModelForImageTextToText.from_pretrained(
             source, local_files_only=folder, dtype=_dtype(dtype, place), use_safetensors=True
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError) as error:  # some families need a package of their own
         raise LVLMError(f"The LVLM {source} could not be loaded: {error}") from error
     if not hasattr(processor, "tokenizer") or not getattr(processor, "chat_template", None):
         raise LVLMError(f"{source} is no chat model with pictures: it has no chat template.")
@@ -52,6 +54,11 @@ class TransformersLVLM:
         tokenizer.padding_side = "left"
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
+        self.model.generation_config = _greedy(self.model.generation_config, tokenizer.pad_token_id)
+        # Where a model can be asked to think aloud first, it is asked not to: the answer is read where it begins.
+        thinks = "enable_thinking" in str(self.processor.chat_template)
+        self._template_options = {"enable_thinking": False} if thinks else {}
+        self._special = _any_of([token.content for token in tokenizer.added_tokens_decoder.values() if token.special])
 
     def ask(
         self, conversations: Sequence[Conversation], *, max_tokens: int = 256, choices: tuple[str, ...] = ()
@@ -76,12 +83,13 @@ class TransformersLVLM:
 
     def _inputs(self, conversations: Sequence[Conversation], room: int) -> dict[str, Tensor]:
         inputs = self.processor.apply_chat_template(
-            [as_messages(conversation) for conversation in conversations],
+            [as_messages(self._in_plain_words(conversation)) for conversation in conversations],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
             processor_kwargs={"padding": True},
+            **self._template_options,
         )
         longest = inputs["input_ids"].shape[1]
         context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
@@ -92,10 +100,16 @@ class TransformersLVLM:
         ready: dict[str, Tensor] = dict(inputs.to(self.model.device, dtype=self.model.dtype))
         return ready
 
+    def _in_plain_words(self, conversation: Conversation) -> Conversation:
+        """Text from outside is data: a token of the model's own in it would end the turn or ask for another picture."""
+        return tuple(
+            replace(turn, text=self._special.sub(lambda token: f"{token[0][0]} {token[0][1:]}", turn.text))
+            for turn in conversation
+        )
+
     @torch.inference_mode()
     def _write(self, inputs: dict[str, Tensor], max_tokens: int) -> list[Answer]:
-        padding = self.processor.tokenizer.pad_token_id
-        written = self.model.generate(**inputs, max_new_tokens=max_tokens, do_sample=False, pad_token_id=padding)
+        written = self.model.generate(**inputs, max_new_tokens=max_tokens)
         new = written[:, inputs["input_ids"].shape[1] :]
         return [Answer(text.strip()) for text in self.processor.batch_decode(new, skip_special_tokens=True)]
 
@@ -135,6 +149,21 @@ def as_messages(conversation: Conversation) -> list[dict[str, object]]:
         }
         for turn in conversation
     ]
+
+
+def _greedy(published: GenerationConfig, padding: int | None) -> GenerationConfig:
+    """Only the ends of an answer are taken from the checkpoint.
+
+    A penalty on repetition, as some publish, would not be greedy, and by counting the padding of a batch it would let
+    an answer depend on the other questions.
+    """
+    greedy = cast("Any", GenerationConfig)(do_sample=False, pad_token_id=padding, eos_token_id=published.eos_token_id)
+    return cast("GenerationConfig", greedy)
+
+
+def _any_of(tokens: Sequence[str]) -> re.Pattern[str]:
+    """Matches each of the tokens that can be broken by a space; nothing where there is none."""
+    return re.compile("|".join(re.escape(token) for token in tokens if len(token) > 1) or "(?!)")
 
 
 def _answer(choices: Sequence[str], mass: Sequence[float], said: str, temperature: float) -> Answer:
