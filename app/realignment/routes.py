@@ -7,12 +7,13 @@ from fastapi.responses import RedirectResponse
 
 from app.behaviour.pictures import PAGE_SIZE, Shown
 from app.deps import Clinician, CurrentProject, DBSession, page
-from app.models import Kind, Run, State
+from app.models import Kind, State
 from app.projects.queries import Step, loop_state
 from app.realignment import queries
 from app.realignment.forms import RealignmentForm
 from app.review.standing import standings
 from app.runs.actions import start_run
+from app.runs.belonging import ForeignError, need_run
 from app.runs.curves import curves_of
 from app.runs.queries import epochs_of
 
@@ -67,10 +68,11 @@ def show_corrected(
 def start_realignment(
     session: DBSession, user: Clinician, project: CurrentProject, asked: Annotated[RealignmentForm, Form()]
 ) -> Response:
-    critique = session.get(Run, asked.critique_id)
-    if critique is None or critique.project_id != project.id or critique.kind is not Kind.CRITIQUE:
-        raise HTTPException(404, "This project has no such critique. Nothing was started.")
-    if not queries.ingredients_of(standings(session, critique.id)).spurious:
+    try:
+        need_run(session, project.id, asked.critique_id, Kind.CRITIQUE)
+    except ForeignError as error:
+        raise HTTPException(404, f"{error} Nothing was started.") from error
+    if not queries.ingredients_of(standings(session, asked.critique_id)).spurious:
         raise HTTPException(409, "No region stands as spurious, so there is nothing to correct. Nothing was started.")
     start_run(session, project.id, asked.parameters(), user.id)
     return RedirectResponse(f"/projects/{project.id}/realign", 303)

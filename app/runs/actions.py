@@ -50,6 +50,7 @@ def start_run(session: Session, project_id: UUID, parameters: Parameters, user_i
 
 def cancel_run(session: Session, run: Run) -> None:
     """Asks the run to stop; a queued one stops at once, a running one after what it is doing, and keeps it."""
+    session.refresh(run, with_for_update=True)  # a worker may have ended it since it was read
     if run.state.is_final:
         return
     run.cancel_requested = True

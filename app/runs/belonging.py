@@ -1,4 +1,4 @@
-"""Whether what a run is asked to work on belongs to its project: an identifier from elsewhere must not slip in."""
+"""Whether what a run is asked to work on is there and its project's: an identifier from elsewhere must not slip in."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import Checkpoint, Explanation, Kind, Run, Specification, TargetClass
+from app.models import Checkpoint, Explanation, Kind, Run, Specification, State, TargetClass
 from app.runs.parameters import (
     AnalysisParameters,
     CritiqueParameters,
@@ -19,11 +19,11 @@ from app.runs.parameters import (
 
 
 class ForeignError(Exception):
-    """The run names something that its project does not have; the message is a sentence for a person."""
+    """The run names something that its project does not have, or not yet; the message is a sentence for a person."""
 
 
 def refuse_foreign(session: Session, project_id: UUID, parameters: Parameters) -> None:
-    """Raises ForeignError where a checkpoint, a run, a specification, a class or an image is of another project."""
+    """Raises ForeignError where something is of another project, or a run to build on has not succeeded."""
     match parameters:
         case AnalysisParameters(checkpoint_id=checkpoint):
             need_checkpoints(session, project_id, [checkpoint])
@@ -59,6 +59,8 @@ def need_run(session: Session, project_id: UUID, run_id: UUID, kind: Kind) -> No
     run = session.get(Run, run_id)
     if run is None or run.project_id != project_id or run.kind is not kind:
         raise ForeignError(f"This project has no such {kind.value}.")
+    if run.state is not State.SUCCEEDED:
+        raise ForeignError(f"This {kind.value} has not succeeded, so nothing can build on it.")
 
 
 def need_classes(session: Session, project_id: UUID, wanted: Iterable[UUID]) -> None:

@@ -2,11 +2,13 @@
 
 import logging
 import traceback
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.config import settings
@@ -24,20 +26,27 @@ MAX_ATTEMPTS = 3
 
 def begin(run_id: UUID) -> None:
     """Takes a queued run to its first stage; delivered twice, it does nothing the second time."""
-    with transaction() as session:
-        run = session.get(Run, run_id, with_for_update=True)
-        if run is None or run.state is not State.QUEUED:
-            return
-        run.state = State.RUNNING
-        run.started_at = run.heartbeat_at = now()
-        try:
-            advance(session, run)
-        except RefusedError as error:
-            end(run, State.FAILED, error=str(error))
+    try:
+        with transaction() as session:
+            if (run := queued(session, run_id)) is not None:
+                run.state = State.RUNNING
+                run.started_at = run.heartbeat_at = now()
+                advance(session, run)
+    except Exception as error:
+        log.info("Run %s could not be planned", run_id, exc_info=True)  # its details are in the run
+        with transaction() as session:
+            if (run := queued(session, run_id)) is not None:
+                end_with(run, error, traceback.format_exc())
+
+
+def queued(session: Session, run_id: UUID) -> Run | None:
+    """The run, locked; None where another delivery began it, or it was cancelled."""
+    run = session.get(Run, run_id, with_for_update=True)
+    return run if run is not None and run.state is State.QUEUED else None
 
 
 def run_shard(run_id: UUID, stage: Stage, number: int) -> None:
-    """Does one shard, unless it is done, held by a living worker, or its run has ended."""
+    """Does one shard, unless it is done, held by a living worker, not yet its turn, or its run has ended."""
     claim = uuid4().hex
     with transaction() as session:
         job_or_none = take(session, run_id, stage, number, claim)
@@ -51,16 +60,21 @@ def run_shard(run_id: UUID, stage: Stage, number: int) -> None:
         finish(run_id, stage, number, claim, write)
     except CancelledError:
         give_up(run_id, stage, number, claim)
+    except OperationalError:
+        log.warning("The database did not answer run %s; the shard is sent again", run_id, exc_info=True)
+        give_up(run_id, stage, number, claim)
     except Exception as error:
         log.info("Run %s failed in stage %s", run_id, stage.value, exc_info=True)  # its details are in the run
-        fail(run_id, error, traceback.format_exc())
+        fail(run_id, stage, number, claim, error, traceback.format_exc())
 
 
 def take(session: Session, run_id: UUID, stage: Stage, number: int, claim: str) -> tuple[Heart, Job] | None:
     """Claims the shard, or says with ``None`` that there is nothing to do."""
     run = session.get(Run, run_id, with_for_update=True)
     shard = shard_of(session, run_id, stage, number)
-    if run is None or shard is None or run.state is not State.RUNNING or shard.state is ShardState.DONE:
+    if run is None or shard is None or run.state is not State.RUNNING:
+        return None
+    if shard.state is ShardState.DONE or shard.sent_at is None:
         return None
     if run.cancel_requested:
         end(run, State.CANCELLED)
@@ -68,12 +82,12 @@ def take(session: Session, run_id: UUID, stage: Stage, number: int, claim: str) 
     if shard.state is ShardState.CLAIMED and not is_silent(shard):
         return None
     if shard.attempts >= MAX_ATTEMPTS:
-        end(run, State.FAILED, error=f"The same part of the work was interrupted {MAX_ATTEMPTS} times. {KEPT}")
+        end(run, State.FAILED, f"The same part of the work was interrupted {MAX_ATTEMPTS} times. {KEPT}")
         return None
     shard.state, shard.claim, shard.heartbeat_at = ShardState.CLAIMED, claim, now()
     shard.attempts += 1
     run.heartbeat_at = now()
-    before = shard_of(session, run_id, stage, number - 1)
+    before = (Shard.run_id == run_id, Shard.stage == stage, Shard.number == number - 1)
     heart = Heart(run_id, shard.id, claim)
     return heart, Job(
         run_id=run_id,
@@ -83,18 +97,29 @@ def take(session: Session, run_id: UUID, stage: Stage, number: int, claim: str) 
         number=number,
         first=shard.first,
         last=shard.last,
-        previous=before.outcome if before is not None else {},
+        previous=session.scalar(select(Shard.outcome).where(*before)) or {},
         check=heart.check,
     )
+
+
+def held(session: Session, run_id: UUID, stage: Stage, number: int, claim: str) -> tuple[Run, Shard] | None:
+    """The run and its shard, locked; None where the shard was taken over or the run has ended meanwhile."""
+    run = session.get(Run, run_id, with_for_update=True)
+    shard = shard_of(session, run_id, stage, number)
+    if run is None or run.state is not State.RUNNING:
+        return None
+    if shard is None or shard.claim != claim or shard.state is ShardState.DONE:
+        return None
+    return run, shard
 
 
 def finish(run_id: UUID, stage: Stage, number: int, claim: str, write: Write) -> None:
     """Writes the shard's result and takes the run on, in one transaction."""
     with transaction() as session:
-        run = session.get_one(Run, run_id, with_for_update=True)
-        shard = shard_of(session, run_id, stage, number)
-        if shard is None or shard.claim != claim or shard.state is ShardState.DONE or run.state is not State.RUNNING:
-            return  # it was taken over or the run has ended meanwhile
+        mine = held(session, run_id, stage, number, claim)
+        if mine is None:
+            return
+        run, shard = mine
         shard.outcome = write(session, run)
         shard.state, shard.heartbeat_at = ShardState.DONE, now()
         run.done += shard.last - shard.first
@@ -109,24 +134,31 @@ def finish(run_id: UUID, stage: Stage, number: int, claim: str, write: Write) ->
 
 
 def give_up(run_id: UUID, stage: Stage, number: int, claim: str) -> None:
-    """Lays the shard down; a cancelled run ends here and keeps what is done."""
+    """Lays the shard down for another worker; a cancelled run ends here and keeps what is done."""
     with transaction() as session:
-        run = session.get_one(Run, run_id, with_for_update=True)
-        shard = shard_of(session, run_id, stage, number)
-        if shard is not None and shard.claim == claim and shard.state is ShardState.CLAIMED:
-            shard.state = ShardState.PENDING
-        if run.cancel_requested and not run.state.is_final:
-            end(run, State.CANCELLED)
-
-
-def fail(run_id: UUID, error: Exception, details: str) -> None:
-    with transaction() as session:
-        run = session.get_one(Run, run_id, with_for_update=True)
-        if run.state.is_final:
+        mine = held(session, run_id, stage, number, claim)
+        if mine is None:
             return
-        if isinstance(error, RefusedError):
-            run.result = {**run.result, **error.result}
-        end(run, State.FAILED, error=sentence(error), details=details)
+        run, shard = mine
+        shard.state = ShardState.PENDING
+        if run.cancel_requested:
+            end(run, State.CANCELLED)
+        else:
+            send_shard(session, shard)
+
+
+def fail(run_id: UUID, stage: Stage, number: int, claim: str, error: Exception, details: str) -> None:
+    """The run ends with its shard's error, unless another worker does that shard meanwhile."""
+    with transaction() as session:
+        mine = held(session, run_id, stage, number, claim)
+        if mine is not None:
+            end_with(mine[0], error, details)
+
+
+def end_with(run: Run, error: Exception, details: str) -> None:
+    if isinstance(error, RefusedError):
+        run.result = {**run.result, **error.result}
+    end(run, State.FAILED, sentence(error), details)
 
 
 def advance(session: Session, run: Run) -> None:
@@ -145,32 +177,23 @@ def advance(session: Session, run: Run) -> None:
 def lay_out(session: Session, run: Run, stage: Stage, plan: Plan) -> None:
     """One row for each shard; all messages leave at once, or only the first where each builds on the one before."""
     for number, first in enumerate(range(0, plan.total, plan.shard_size)):
-        sent = number == 0 or not plan.sequential
-        session.add(
-            Shard(
-                run_id=run.id,
-                stage=stage,
-                number=number,
-                first=first,
-                last=min(first + plan.shard_size, plan.total),
-                sent_at=now() if sent else None,
-                outcome={},
-            )
-        )
-        if sent:
-            send_shard(session, run.id, stage, number)
+        last = min(first + plan.shard_size, plan.total)
+        shard = Shard(run_id=run.id, stage=stage, number=number, first=first, last=last, outcome={})
+        session.add(shard)
+        if number == 0 or not plan.sequential:
+            send_shard(session, shard)
     session.flush()
 
 
 def send_next(session: Session, run: Run, stage: Stage, number: int) -> None:
     shard = shard_of(session, run.id, stage, number)
     if shard is not None and shard.sent_at is None:
-        shard.sent_at = now()
-        send_shard(session, run.id, stage, number)
+        send_shard(session, shard)
 
 
-def send_shard(session: Session, run_id: UUID, stage: Stage, number: int) -> None:
-    enqueue(session, task_of(stage), str(run_id), number, queue=QUEUES[stage])
+def send_shard(session: Session, shard: Shard) -> None:
+    shard.sent_at = now()
+    enqueue(session, task_of(shard.stage), str(shard.run_id), shard.number, queue=QUEUES[shard.stage])
 
 
 def end(run: Run, state: State, error: str = "", details: str = "") -> None:
@@ -178,7 +201,9 @@ def end(run: Run, state: State, error: str = "", details: str = "") -> None:
 
 
 def shard_of(session: Session, run_id: UUID, stage: Stage, number: int) -> Shard | None:
-    return session.scalar(select(Shard).where(Shard.run_id == run_id, Shard.stage == stage, Shard.number == number))
+    """Locked, as its run is before it."""
+    this = (Shard.run_id == run_id, Shard.stage == stage, Shard.number == number)
+    return session.scalar(select(Shard).where(*this).with_for_update())
 
 
 def remaining(session: Session, run_id: UUID, stage: Stage) -> int:
@@ -187,16 +212,21 @@ def remaining(session: Session, run_id: UUID, stage: Stage) -> int:
 
 
 def is_silent(shard: Shard) -> bool:
-    """Its worker has given no sign of life for too long."""
-    silent_for = now() - (shard.heartbeat_at or now())
-    return silent_for.total_seconds() > settings().lost_after_seconds
+    return shard.heartbeat_at is not None and shard.heartbeat_at < lost_before()
+
+
+def lost_before() -> datetime:
+    """A worker whose last sign of life is older than this is lost."""
+    return now() - timedelta(seconds=settings().lost_after_seconds)
 
 
 KEPT = "What was finished before is kept; start it again, or ask the person who runs the server."
 
 
 def sentence(error: Exception) -> str:
-    """Errors of ours are sentences already; of any other the kind and the first line are told."""
+    """A refusal says what to do; other errors of ours are sentences too; of any other the first line is told."""
+    if isinstance(error, RefusedError):
+        return str(error)
     readable = type(error).__module__.split(".")[0] in {"app", "worker"}
     first: Any = str(error).strip().splitlines()[:1]
     told = first[0] if first else type(error).__name__

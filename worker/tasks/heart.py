@@ -48,8 +48,9 @@ class Heart:
     def _beat(self) -> None:
         mine = (Shard.id == self.shard_id, Shard.claim == self.claim)
         with transaction() as session:
-            beaten = session.execute(update(Shard).where(*mine).values(heartbeat_at=now()).returning(Shard.id)).all()
+            # The run before its shard, as everywhere: two who lock them in different orders would wait for each other.
             session.execute(update(Run).where(Run.id == self.run_id).values(heartbeat_at=now()))
+            beaten = session.execute(update(Shard).where(*mine).values(heartbeat_at=now()).returning(Shard.id)).all()
             state, asked = session.execute(select(Run.state, Run.cancel_requested).where(Run.id == self.run_id)).one()
         if not beaten or asked or state is not State.RUNNING:
             self.cancelled.set()

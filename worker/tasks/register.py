@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from torch import nn
 
 from app.db import reading
-from app.models import Checkpoint, Origin, Run, Split, TargetClass
+from app.models import Checkpoint, Origin, Project, Run, Split, TargetClass
 from app.runs.parameters import Input, RegistrationParameters
 from app.storage import storage
 from worker.method.attribution import Choice, choose
@@ -50,7 +50,8 @@ def work(job: Job) -> Write:
     )
 
     def write(session: Session, run: Run) -> dict[str, Any]:
-        return {"checkpoint_id": str(add_checkpoint(session, run, made).id)}
+        run.result = {**run.result, "checkpoint_id": str(add_checkpoint(session, run, made).id)}
+        return {}
 
     return write
 
@@ -99,7 +100,8 @@ def choose_attribution(project_id: UUID, model: nn.Module, preprocessing: Prepro
 
 
 def add_checkpoint(session: Session, run: Run, made: Made) -> Checkpoint:
-    """Gives it the project's next number; the run's row is locked, but another run may number too, so ask the table."""
+    """Gives it the project's next number; the project is locked, for another run may number at the same time."""
+    session.get(Project, run.project_id, with_for_update=True)
     taken = session.scalar(select(func.max(Checkpoint.number)).where(Checkpoint.project_id == run.project_id)) or 0
     checkpoint = Checkpoint(
         project_id=run.project_id,

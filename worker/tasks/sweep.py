@@ -1,24 +1,23 @@
 """Finds what was lost with a worker or a broker and sends it again; claims make a message too many harmless."""
 
-from datetime import timedelta
-
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from app.config import settings
-from app.db import now, transaction
+from app.db import transaction
 from app.models import Run, Shard, ShardState, State
 from app.queue import CPU, celery, enqueue
 from app.runs.actions import BEGIN
 from app.runs.stages import QUEUES
-from worker.tasks.engine import end, send_shard
+from worker.tasks.engine import end, lost_before, send_shard
 
 
 def sweep() -> None:
     empty = {queue for queue in {CPU, *QUEUES.values()} if waiting(queue) == 0}
     with transaction() as session:
         free_lost_shards(session)
+    with transaction() as session:
         end_cancelled_runs(session)
+    with transaction() as session:
         send_forgotten_messages(session, empty)
 
 
@@ -30,29 +29,28 @@ def waiting(queue: str) -> int:
 
 def free_lost_shards(session: Session) -> None:
     """A shard whose worker fell silent is anyone's again, and its message leaves at once."""
-    silent = now() - timedelta(seconds=settings().lost_after_seconds)
-    lost = (Shard.state == ShardState.CLAIMED, Shard.heartbeat_at < silent, Run.state == State.RUNNING)
-    for shard in session.scalars(select(Shard).join(Run, Run.id == Shard.run_id).where(*lost)):
-        shard.state, shard.sent_at = ShardState.PENDING, now()
-        send_shard(session, shard.run_id, shard.stage, shard.number)
+    send_again(session, Shard.state == ShardState.CLAIMED, Shard.heartbeat_at < lost_before())
+
+
+def send_again(session: Session, *condition: ColumnElement[bool]) -> None:
+    """In one statement that reads and writes: what a worker does to such a shard meanwhile is not undone."""
+    runs = select(Run.id).where(Run.state == State.RUNNING)
+    freed = update(Shard).where(*condition, Shard.run_id.in_(runs)).values(state=ShardState.PENDING)
+    for shard in session.scalars(freed.returning(Shard)).all():
+        send_shard(session, shard)
 
 
 def end_cancelled_runs(session: Session) -> None:
     """A cancelled run ends even if every worker that held a part of it is gone."""
-    silent = now() - timedelta(seconds=settings().lost_after_seconds)
-    asked = (Run.state == State.RUNNING, Run.cancel_requested, Run.heartbeat_at < silent)
-    for run in session.scalars(select(Run).where(*asked)):
+    asked = (Run.state == State.RUNNING, Run.cancel_requested, Run.heartbeat_at < lost_before())
+    for run in session.scalars(select(Run).where(*asked).with_for_update(skip_locked=True)):
         end(run, State.CANCELLED)
 
 
 def send_forgotten_messages(session: Session, empty: set[str]) -> None:
     """What is pending for long while its queue is empty: its message is gone."""
-    old = now() - timedelta(seconds=settings().lost_after_seconds)
-    pending = (Shard.state == ShardState.PENDING, Shard.sent_at < old, Run.state == State.RUNNING)
-    for shard in session.scalars(select(Shard).join(Run, Run.id == Shard.run_id).where(*pending)):
-        if QUEUES[shard.stage] in empty:
-            shard.sent_at = now()
-            send_shard(session, shard.run_id, shard.stage, shard.number)
+    theirs = [stage for stage, queue in QUEUES.items() if queue in empty]
+    send_again(session, Shard.state == ShardState.PENDING, Shard.sent_at < lost_before(), Shard.stage.in_(theirs))
     if CPU in empty:
-        for run in session.scalars(select(Run).where(Run.state == State.QUEUED, Run.created_at < old)):
+        for run in session.scalars(select(Run).where(Run.state == State.QUEUED, Run.created_at < lost_before())):
             enqueue(session, BEGIN, str(run.id), queue=CPU)

@@ -112,6 +112,14 @@ def test_a_critique_of_another_project_is_refused(loop: Loop, page: Browser) -> 
     assert started() == []
 
 
+def test_a_critique_that_is_under_way_is_refused(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        session.get_one(Run, loop.critique.id).state = State.RUNNING
+    answer = page.change(address(loop), data={**FORM, "critique_id": str(loop.critique.id)})
+    assert answer.status_code == 404
+    assert started() == []
+
+
 def _critique_parameters(loop: Loop) -> RealignmentParameters:
     return RealignmentParameters(critique_id=loop.critique.id)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import NoResultFound, OperationalError
 from sqlalchemy.orm import Session
 
 from app.db import now, reading, transaction
@@ -31,8 +32,11 @@ class Recorder:
         self.worked: list[tuple[int, int, int]] = []
         self.previous: list[dict[str, Any]] = []
         self.error: Exception | None = None
+        self.unplanned: Exception | None = None
 
     def plan(self, session: Session, run: Run) -> Plan:
+        if self.unplanned is not None:
+            raise self.unplanned
         return Plan(5, 2, self.sequential)
 
     def work(self, job: Job) -> Write:
@@ -92,6 +96,16 @@ def test_a_sequential_stage_hands_its_outcome_to_the_next_shard(stages):
     assert stages[1].previous == [{}, {"number": 0}, {"number": 1}]
 
 
+def test_a_shard_whose_turn_has_not_come_is_left_alone(stages):
+    stages[0].sequential = True
+    run_id = started()
+    engine.begin(run_id)
+    engine.run_shard(run_id, Stage.PREDICT, 1)
+    assert stages[0].worked == []
+    run_here(run_id)
+    assert stages[0].previous == [{}, {"number": 0}, {"number": 1}]
+
+
 def test_a_run_begun_twice_has_its_shards_once(stages):
     run_id = started()
     engine.begin(run_id)
@@ -115,6 +129,22 @@ def test_a_shard_that_another_worker_holds_is_left_alone(stages):
         assert engine.take(session, run_id, Stage.PREDICT, 0, "another") is not None
     engine.run_shard(run_id, Stage.PREDICT, 0)
     assert stages[0].worked == []
+
+
+def test_whoever_does_a_run_here_waits_for_the_worker_that_holds_its_last_shard(stages, monkeypatch):
+    run_id = started()
+    engine.begin(run_id)
+    with transaction() as session:
+        taken = engine.take(session, run_id, Stage.PREDICT, 2, "another")
+    assert taken is not None
+
+    def meanwhile(seconds: float) -> None:
+        del seconds
+        engine.finish(run_id, Stage.PREDICT, 2, "another", stages[0].work(taken[1]))
+
+    monkeypatch.setattr("time.sleep", meanwhile)
+    run_here(run_id)
+    assert run_of(run_id).state is State.SUCCEEDED
 
 
 def test_a_result_that_comes_after_the_shard_was_taken_over_is_dropped(stages):
@@ -150,6 +180,51 @@ def test_the_shard_of_a_killed_worker_is_done_by_another(stages):
     assert run_of(run_id).result == {"0": 2, "1": 2, "2": 2}
 
 
+def test_whoever_does_a_run_here_takes_over_from_a_killed_worker(stages):
+    run_id = started()
+    engine.begin(run_id)
+    with transaction() as session:
+        engine.take(session, run_id, Stage.PREDICT, 1, "killed")
+    silence(run_id)
+    run_here(run_id)
+    assert run_of(run_id).state is State.SUCCEEDED
+
+
+def test_an_error_of_a_worker_that_lost_its_shard_does_not_end_the_run(stages, monkeypatch):
+    run_id = started()
+    engine.begin(run_id)
+
+    def lose_it(job: Job) -> Write:
+        silence(run_id)
+        with transaction() as session:
+            assert engine.take(session, run_id, Stage.PREDICT, job.number, "another") is not None
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sys.modules["worker.tasks.predict"], "work", lose_it)
+    engine.run_shard(run_id, Stage.PREDICT, 0)
+    assert run_of(run_id).state is State.RUNNING
+    assert shards_of(run_id)[0].claim == "another"
+
+
+def test_a_shard_whose_database_did_not_answer_is_anyones_again(stages):
+    stages[0].error = OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+    run_id = started()
+    engine.begin(run_id)
+    engine.run_shard(run_id, Stage.PREDICT, 0)
+    assert (run_of(run_id).state, shards_of(run_id)[0].state) == (State.RUNNING, ShardState.PENDING)
+    stages[0].error = None
+    run_here(run_id)
+    assert run_of(run_id).state is State.SUCCEEDED
+
+
+def test_a_database_that_never_answers_a_shard_ends_the_run(stages):
+    stages[0].error = OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+    run_id = started()
+    run_here(run_id)
+    assert run_of(run_id).state is State.FAILED
+    assert "interrupted 3 times" in run_of(run_id).error
+
+
 def test_a_shard_that_kills_three_workers_ends_the_run_with_a_sentence(stages):
     run_id = started()
     engine.begin(run_id)
@@ -171,6 +246,24 @@ def test_an_error_fails_the_run_and_keeps_its_details(stages):
     assert "division by zero" in run.error
     assert "kept" in run.error
     assert "Traceback" in run.error_details
+
+
+def test_a_run_that_can_not_be_planned_fails_with_a_sentence(stages):
+    stages[0].unplanned = NoResultFound("No row was found when one was required")
+    run_id = started()
+    run_here(run_id)
+    run = run_of(run_id)
+    assert run.state is State.FAILED
+    assert "No row was found" in run.error
+    assert "Traceback" in run.error_details
+    assert (run.stage, shards_of(run_id)) == (None, [])
+
+
+def test_a_refused_plan_says_why(stages):
+    stages[0].unplanned = RefusedError("There are no images.")
+    run_id = started()
+    engine.begin(run_id)
+    assert (run_of(run_id).state, run_of(run_id).error) == (State.FAILED, "There are no images.")
 
 
 def test_a_refusal_keeps_what_it_found(stages):
