@@ -163,7 +163,8 @@ def count_cases(session: Session, critique: Run, class_id: UUID | None) -> Count
         .outerjoin(answers, answers.c.cluster_id == Verdict.cluster_id)
         .where(Critique.run_id == critique.id, of_class(class_id))
     ).one()
-    return Counts(total, total - (left or 0), uncertain_left or 0, wilson(agreed or 0, n or 0))
+    # PostgreSQL gives the sum of a sum as a Decimal, which no float can be multiplied with.
+    return Counts(total, total - (left or 0), uncertain_left or 0, wilson(int(agreed or 0), int(n or 0)))
 
 
 def answers_by_cluster(critique: Run) -> Subquery:

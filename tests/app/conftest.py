@@ -32,7 +32,13 @@ class Browser(TestClient):
 
 
 @pytest.fixture
-def visitor(sqlite: None) -> Generator[Browser]:
+def stored(request: pytest.FixtureRequest) -> None:
+    """SQLite below the pages; both databases, one after the other, in a test that uses the fixture ``database``."""
+    request.getfixturevalue("database" if "database" in request.fixturenames else "sqlite")
+
+
+@pytest.fixture
+def visitor(stored: None) -> Generator[Browser]:
     """A browser that nobody has signed in with."""
     attempts.failures.clear()
     with Browser(create_app()) as browser:
@@ -40,7 +46,7 @@ def visitor(sqlite: None) -> Generator[Browser]:
 
 
 @pytest.fixture
-def signed_in(sqlite: None) -> Generator[Callable[[User], Browser]]:
+def signed_in(stored: None) -> Generator[Callable[[User], Browser]]:
     """Makes a browser of a person's own."""
     opened: list[Browser] = []
 

@@ -20,7 +20,7 @@ WRONG = "That name and password don&#39;t belong together."
 
 
 @pytest.fixture
-def ada(sqlite: None) -> User:
+def ada(stored: None) -> User:
     with transaction() as session:
         return add_user(session, "ada", Role.CLINICIAN, "Ada")
 
@@ -133,6 +133,7 @@ def test_a_flood_of_names_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPat
     assert len(attempts.failures) == 10
 
 
+@pytest.mark.usefixtures("database")
 def test_a_link_signs_in_once(visitor: Browser, ada: User) -> None:
     link = sign_in_link(ada)
     assert visitor.get(link, follow_redirects=False).headers["location"] == "/"

@@ -30,14 +30,14 @@ CHECKPOINT = {
 
 
 @pytest.fixture
-def whole(sqlite: None) -> Loop:
+def whole(stored: None) -> Loop:
     attempts.failures.clear()
     with transaction() as session:
         return factories.whole_loop(session, per_class=2)
 
 
 @pytest.fixture
-def call_as(sqlite: None) -> Generator[Callable[[Role | User], TestClient]]:
+def call_as(stored: None) -> Generator[Callable[[Role | User], TestClient]]:
     """A program that carries the token of a person with that role."""
     opened: list[TestClient] = []
 
@@ -152,8 +152,9 @@ def test_weights_become_a_registration_run(program: TestClient, whole: Loop) -> 
     answer = program.post(address, data=CHECKPOINT, files={"file": ("weights.safetensors", b"weights")})
     assert answer.status_code == 202, answer.text
     assert answer.json()["parameters"]["input"] == {"size": 48, "channels": 1, "mean": [0.5], "std": [0.5]}
-    refused = program.post(address, data=CHECKPOINT | {"size": "4"}, files={"file": ("w", b"w")})
-    assert refused.status_code == 422
+    for wrong in ({"size": "4"}, {"mean": ["0.5", "0.5"]}, {"std": "0"}, {"std": "nan"}):
+        refused = program.post(address, data=CHECKPOINT | wrong, files={"file": ("w", b"w")})
+        assert (refused.status_code, "The input can't be so" in refused.json()["detail"]) == (422, True)
     foreign = program.post(address, data=CHECKPOINT | {"parent_id": str(uuid4())}, files={"file": ("w", b"w")})
     assert "no such checkpoint" in foreign.json()["detail"]
 
@@ -178,6 +179,7 @@ def whole_training() -> dict[str, object]:
     return parameters
 
 
+@pytest.mark.usefixtures("database")
 def test_work_of_any_kind_is_started_followed_and_stopped(program: TestClient, whole: Loop) -> None:
     start = f"projects/{whole.project.id}/runs"
     checkpoint, critique = str(whole.original.id), str(whole.critique.id)
@@ -240,6 +242,7 @@ def test_verdicts_tell_the_judge_and_what_stands(program: TestClient, whole: Loo
     assert program.get(f"runs/{whole.analysis.id}/verdicts").status_code == 422
 
 
+@pytest.mark.usefixtures("database")
 def test_a_reader_sees_verdicts_only_after_the_blind_reading(
     clinicians_program: TestClient, program: TestClient, whole: Loop
 ) -> None:
@@ -259,6 +262,7 @@ def test_a_reader_sees_verdicts_only_after_the_blind_reading(
     assert clinicians_program.post(f"{address}/reviews/undo").json()["answer"] == "withdrawn"
 
 
+@pytest.mark.usefixtures("database")
 def test_a_specification_speaks_of_every_class_and_is_followed_not_changed(program: TestClient, whole: Loop) -> None:
     address = f"projects/{whole.project.id}/specifications"
     entries = [{"class_name": name, "spurious": "letters"} for name in ("healthy", "osteoarthritis")]
@@ -272,6 +276,7 @@ def test_a_specification_speaks_of_every_class_and_is_followed_not_changed(progr
         assert "each class once" in refused.json()["detail"]
 
 
+@pytest.mark.usefixtures("database")
 def test_reports_and_epochs_are_read(program: TestClient, whole: Loop) -> None:
     address = f"projects/{whole.project.id}/reports"
     of_one = program.get(address, params={"checkpoint_id": str(whole.realigned.id), "split": "test"}).json()
@@ -285,6 +290,7 @@ def test_reports_and_epochs_are_read(program: TestClient, whole: Loop) -> None:
     assert weights.content == storage().get(whole.realigned.weights)
 
 
+@pytest.mark.usefixtures("database")
 def test_a_decision_asks_for_the_password(call_as: Callable[..., TestClient], whole: Loop) -> None:
     program = call_as(whole.clinician)
     address = f"checkpoints/{whole.realigned.id}/decisions"

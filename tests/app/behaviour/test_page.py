@@ -24,7 +24,7 @@ from tests.statements import counted
 
 
 @pytest.fixture
-def loop(sqlite: None) -> Loop:
+def loop(stored: None) -> Loop:
     with transaction() as session:
         return whole_loop(session)
 
@@ -38,6 +38,7 @@ def address(loop: Loop, rest: str = "") -> str:
     return f"/projects/{loop.project.id}/behaviour{rest}"
 
 
+@pytest.mark.usefixtures("database")
 def test_every_figure_of_a_sentence_opens_the_pictures_behind_it(loop: Loop, page: Browser) -> None:
     text = page.get(address(loop)).text
     links = [unescape(link) for link in re.findall(r'href="([^"]*sentence=[^"]*)"', text)]
@@ -51,6 +52,7 @@ def test_every_figure_of_a_sentence_opens_the_pictures_behind_it(loop: Loop, pag
         assert shown == behind
 
 
+@pytest.mark.usefixtures("database")
 def test_a_region_opens_the_pictures_that_have_it(loop: Loop, page: Browser) -> None:
     target = loop.project.classes[1]
     link = address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}&words=letter")
@@ -63,6 +65,7 @@ def test_a_region_opens_the_pictures_that_have_it(loop: Loop, page: Browser) -> 
     assert shown == expected
 
 
+@pytest.mark.usefixtures("database")
 def test_errors_of_a_group_are_its_wrong_answers_only(loop: Loop, page: Browser) -> None:
     with reading() as session:
         report = session.scalars(select(Report).where(Report.checkpoint_id == loop.original.id)).first()
@@ -84,6 +87,7 @@ def test_words_of_the_lvlm_are_escaped_and_marked_as_its_words(loop: Loop, page:
     assert "knows digits only" in text
 
 
+@pytest.mark.usefixtures("database")
 def test_every_group_is_shown_with_its_n_and_its_interval(loop: Loop, page: Browser) -> None:
     text = page.get(address(loop)).text
     for name, interval in (("healthy, letter present", "37–57"), ("osteoarthritis, letter absent", "52–72")):
@@ -116,7 +120,7 @@ def test_a_project_without_a_model_says_what_an_engineer_does(as_role: Callable[
 
 
 def test_a_checkpoint_that_is_not_explained_can_be_explained_from_the_page(
-    sqlite: None, signed_in: Callable[[User], Browser]
+    stored: None, signed_in: Callable[[User], Browser]
 ) -> None:
     with transaction() as session:
         user = add_user(session)
@@ -144,7 +148,7 @@ def test_a_checkpoint_of_another_project_is_not_explained(loop: Loop, page: Brow
         assert session.scalars(select(Run).where(Run.state == State.QUEUED)).all() == []
 
 
-def test_a_class_without_pictures_says_so(sqlite: None, signed_in: Callable[[User], Browser]) -> None:
+def test_a_class_without_pictures_says_so(stored: None, signed_in: Callable[[User], Browser]) -> None:
     with transaction() as session:
         user = add_user(session)
         project = add_project(session)

@@ -18,7 +18,7 @@ from tests.statements import counted
 
 
 @pytest.fixture
-def loop(sqlite: None) -> Loop:
+def loop(stored: None) -> Loop:
     with transaction() as session:
         return whole_loop(session)
 
@@ -46,6 +46,7 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))
 
 
+@pytest.mark.usefixtures("database")
 def test_the_bar_stands_line_by_line_with_what_came_of_it(loop: Loop, page: Browser) -> None:
     text = plain(page.get(address(loop)).text)
     assert re.search(r"The worst group rises by at least 5 points \+32\.0 ✓ met", text)
@@ -57,6 +58,7 @@ def test_groups_that_lost_are_named(loop: Loop, page: Browser) -> None:
     assert "2 groups lost: healthy, letter absent −4.0; osteoarthritis, letter present −4.0." in text
 
 
+@pytest.mark.usefixtures("database")
 def test_newly_wrong_pictures_come_first(loop: Loop, page: Browser) -> None:
     text = page.get(address(loop)).text
     shown = re.findall(r"newly wrong</span>|newly right</span>|unchanged", text)
@@ -122,6 +124,7 @@ def test_guessing_passwords_at_the_signature_is_stopped(loop: Loop, page: Browse
     attempts.failures.clear()
 
 
+@pytest.mark.usefixtures("database")
 def test_a_decision_names_the_reports_that_were_shown(loop: Loop, page: Browser) -> None:
     sign(loop, page)
     (decision,) = decisions()
@@ -196,7 +199,7 @@ def test_without_reports_nothing_can_be_signed_and_an_engineer_can_measure(
     assert parameters.critique_id == loop.critique.id
 
 
-def test_before_a_realignment_the_page_leads_there(sqlite: None, signed_in: Callable[[User], Browser]) -> None:
+def test_before_a_realignment_the_page_leads_there(stored: None, signed_in: Callable[[User], Browser]) -> None:
     with transaction() as session:
         user = add_user(session)
         project = add_project(session)

@@ -10,6 +10,7 @@ from tests.app.conftest import Browser
 from tests.measured import BEFORE, figures
 
 
+@pytest.mark.usefixtures("database")
 def test_a_card_shows_the_figures_of_the_current_checkpoint_with_n_and_interval(clinician: Browser) -> None:
     with transaction() as session:
         whole = factories.whole_loop(session, demo=True)
@@ -44,6 +45,7 @@ def test_names_from_uploads_are_shown_as_text(clinician: Browser) -> None:
     assert "&lt;script&gt;" in text
 
 
+@pytest.mark.usefixtures("database")
 def test_opening_a_project_leads_to_where_it_stands(clinician: Browser) -> None:
     with transaction() as session:
         project = factories.whole_loop(session).project

@@ -28,7 +28,7 @@ FORM = {
 
 
 @pytest.fixture
-def loop(sqlite: None) -> Loop:
+def loop(stored: None) -> Loop:
     with transaction() as session:
         return whole_loop(session)
 
@@ -66,6 +66,7 @@ def test_a_switch_that_is_off_is_off(loop: Loop, page: Browser) -> None:
     assert (parameters.control, parameters.strength) == (False, 2.5)
 
 
+@pytest.mark.usefixtures("database")
 def test_what_goes_in_is_what_stands_after_review(loop: Loop, page: Browser) -> None:
     with transaction() as session:
         verdicts = session.scalars(
@@ -86,6 +87,7 @@ def test_what_goes_in_is_what_stands_after_review(loop: Loop, page: Browser) -> 
     assert f">{len(spurious) - 1}</a>" in page.get(address(loop)).text
 
 
+@pytest.mark.usefixtures("database")
 def test_the_pictures_that_go_in_can_be_looked_at(loop: Loop, page: Browser) -> None:
     text = page.get(address(loop, "/pictures")).text
     with_letter = [
@@ -146,6 +148,7 @@ def outcome(loop: Loop) -> Outcome:
     return found
 
 
+@pytest.mark.usefixtures("database")
 def test_a_finished_realignment_shows_what_it_gave(loop: Loop, page: Browser) -> None:
     found = outcome(loop)
     assert found.checkpoint.id == loop.realigned.id
@@ -155,7 +158,7 @@ def test_a_finished_realignment_shows_what_it_gave(loop: Loop, page: Browser) ->
     assert f"checkpoint={loop.realigned.id}" in text
 
 
-def test_before_the_review_the_page_leads_there(sqlite: None, signed_in: Callable[[User], Browser]) -> None:
+def test_before_the_review_the_page_leads_there(stored: None, signed_in: Callable[[User], Browser]) -> None:
     with transaction() as session:
         user = add_user(session)
         project = add_project(session)

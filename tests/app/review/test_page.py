@@ -24,7 +24,7 @@ SAMPLE = 24
 
 
 @pytest.fixture
-def loop(sqlite: None) -> Loop:
+def loop(stored: None) -> Loop:
     with transaction() as session:
         return whole_loop(session)
 
@@ -126,6 +126,7 @@ def test_the_browser_can_not_call_an_open_answer_blind_nor_skip_the_sample(loop:
     assert [review.blind for review in reviews()] == [True]
 
 
+@pytest.mark.usefixtures("database")
 def test_after_the_sample_the_least_certain_and_most_influential_come_first(loop: Loop, page: Browser) -> None:
     read_blind(loop, page)
     with reading() as session:
@@ -159,6 +160,7 @@ def test_the_remaining_count_is_true(loop: Loop, page: Browser) -> None:
     assert f"{left + 1} of {total} left" in undo(loop, page)
 
 
+@pytest.mark.usefixtures("database")
 def test_undo_shows_the_case_again_and_keeps_both_rows(loop: Loop, page: Browser) -> None:
     first = asked(page.get(address(loop)).text)
     second = asked(answer(loop, page, first, "spurious"))
@@ -184,6 +186,7 @@ def test_a_double_click_gives_one_answer(loop: Loop, page: Browser) -> None:
     assert len(reviews()) == 1
 
 
+@pytest.mark.usefixtures("database")
 def test_the_worklist_can_be_narrowed_to_a_class(loop: Loop, page: Browser) -> None:
     read_blind(loop, page)
     target = loop.project.classes[1]
@@ -196,6 +199,7 @@ def test_the_worklist_can_be_narrowed_to_a_class(loop: Loop, page: Browser) -> N
     assert f"left in {target.name}" in text
 
 
+@pytest.mark.usefixtures("database")
 def test_agreement_is_counted_on_blind_answers_where_both_said_something(loop: Loop, page: Browser) -> None:
     text = read_blind(loop, page)
     answer(loop, page, asked(text), "spurious")  # not blind: it does not count
@@ -255,7 +259,7 @@ def test_without_javascript_an_answer_leads_back_to_the_review(loop: Loop, page:
 
 
 def test_a_project_that_is_not_explained_leads_to_the_explanation(
-    sqlite: None, signed_in: Callable[[User], Browser]
+    stored: None, signed_in: Callable[[User], Browser]
 ) -> None:
     with transaction() as session:
         user = add_user(session)

@@ -22,7 +22,7 @@ def a_run(**given: Any) -> Run:
 
 
 @pytest.fixture
-def whole(sqlite: None) -> Loop:
+def whole(stored: None) -> Loop:
     with transaction() as session:
         return factories.whole_loop(session)
 
@@ -117,7 +117,7 @@ def test_the_page_of_a_realignment_draws_its_curves(clinician: Browser, whole: L
     assert "Evidence on spurious clusters: 50 % after epoch 1, 6 % after epoch 8." in text
 
 
-def test_a_request_does_not_hang_where_no_broker_answers(sqlite: None) -> None:
+def test_a_request_does_not_hang_where_no_broker_answers(stored: None) -> None:
     began = now()
     with transaction() as session:
         project = factories.add_project(session)

@@ -10,7 +10,7 @@ from tests.factories import add_project, add_user
 
 
 @pytest.fixture
-def project(sqlite: None) -> Project:
+def project(stored: None) -> Project:
     with transaction() as session:
         return add_project(session)
 
@@ -28,6 +28,7 @@ def rows(project: Project) -> list[tuple[str, str]]:
         return [(row.text, row.verdict.value) for row in session.scalars(found)]
 
 
+@pytest.mark.usefixtures("database")
 def test_rows_are_saved_in_their_order_without_the_empty_ones(project: Project, page: Browser) -> None:
     address = f"/projects/{project.id}/specification/examples"
     form = {"text": ["It covers  a letter.", " ", "A bone spur."], "verdict": ["spurious", "spurious", "relevant"]}

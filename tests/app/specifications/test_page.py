@@ -21,7 +21,7 @@ from tests.statements import counted
 
 
 @pytest.fixture
-def loop(sqlite: None) -> Loop:
+def loop(stored: None) -> Loop:
     with transaction() as session:
         return whole_loop(session)
 
@@ -76,6 +76,7 @@ def test_the_same_words_make_no_new_version(loop: Loop, page: Browser) -> None:
     assert versions(loop) == [1, 2]
 
 
+@pytest.mark.usefixtures("database")
 def test_words_written_on_an_older_version_are_kept_and_shown_beside_the_newer_one(loop: Loop, page: Browser) -> None:
     with transaction() as session:
         other = add_user(session, "grace", display_name="Dr. Grace")
@@ -125,6 +126,7 @@ def test_cautions_come_while_writing(loop: Loop, page: Browser) -> None:
     assert versions(loop) == [1]
 
 
+@pytest.mark.usefixtures("database")
 def test_trying_asks_about_six_pictures_of_the_class_under_unsaved_words(loop: Loop, page: Browser) -> None:
     target = loop.project.classes[1]
     answer = page.change(address(loop, "/trials"), data=words(loop, "only tried", try_class=str(target.id)))
@@ -162,6 +164,7 @@ def test_a_failed_trial_says_why_and_that_the_words_are_untouched(loop: Loop, pa
     assert "Your words are untouched." in text
 
 
+@pytest.mark.usefixtures("database")
 def test_asking_the_critic_starts_one_critique_with_the_judges_examples(loop: Loop, page: Browser) -> None:
     page.change(address(loop), data=words(loop, "letters, initials"))
     with transaction() as session:
@@ -197,7 +200,7 @@ def test_a_form_without_every_class_changes_nothing(loop: Loop, page: Browser) -
 
 
 def test_an_empty_project_begins_with_empty_fields_and_no_cautions(
-    sqlite: None, signed_in: Callable[[User], Browser]
+    stored: None, signed_in: Callable[[User], Browser]
 ) -> None:
     with transaction() as session:
         user = add_user(session)
