@@ -2,14 +2,18 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.actions import AccountError
 from app.cli import bringing, demo, doctor, loop, people, servers, words
 from app.cli.output import CommandError, Json, show
+from app.config import Settings
 from app.projects.actions import ProjectError
 from app.storage import BlobMissingError
 
@@ -62,17 +66,54 @@ def version(as_json: Json = False) -> None:
     show({"version": installed("rightreasons")}, as_json, installed("rightreasons"))
 
 
+# Ours are sentences already; the others come from outside and are told as one.
+TOLD = (
+    CommandError,
+    AccountError,
+    ProjectError,
+    BlobMissingError,
+    ValidationError,
+    SQLAlchemyError,
+    OSError,
+    ImportError,
+)
+
+
 def main() -> None:
     try:
         cli(standalone_mode=True)
-    except (CommandError, AccountError, ProjectError, BlobMissingError) as error:
+    except TOLD as error:
         tell(error)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ValidationError) else 1)  # 2 is also typer's: what was given can't be so
 
 
 def tell(error: Exception) -> None:
     """A sentence on stderr, or with --json a document on stdout."""
     if "--json" in sys.argv:
-        print(json.dumps({"error": str(error), **getattr(error, "details", {})}, indent=2, default=str))
+        print(json.dumps({"error": sentence(error), **getattr(error, "details", {})}, indent=2, default=str))
     else:
-        print(str(error), file=sys.stderr)
+        print(sentence(error), file=sys.stderr)
+
+
+def sentence(error: Exception) -> str:
+    match error:
+        case ValidationError():
+            return " ".join(mistakes(error))
+        case SQLAlchemyError():
+            return f"The database can't do this: {doctor.first_line(error)}. See: rightreasons doctor."
+        case ImportError(name=str(name)):
+            package = name.partition(".")[0]
+            return f"This needs the package {package}; pip install '.[worker,lvlm,dev]' brings all that commands need."
+        case OSError():
+            return f"The system refused: {error}."
+        case _:
+            return str(error)
+
+
+def mistakes(error: ValidationError) -> Iterator[str]:
+    """Each with the option that it is about, or with the variable of the environment."""
+    of_environment = error.title == Settings.__name__
+    for each in error.errors():
+        name = str(each["loc"][0]) if each["loc"] else ""
+        option = f"RIGHTREASONS_{name.upper()}" if of_environment else f"--{name.replace('_', '-')}"
+        yield (f"{option} {each['input']}: " if name else "") + f"{each['msg'].rstrip('.')}."

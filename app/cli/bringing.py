@@ -24,9 +24,7 @@ PROBLEMS = 20
 
 def model_input(size: int, channels: int, mean: str, std: str) -> Input:
     means, stds = (numbers(text, channels) for text in (mean, std))
-    if channels not in {1, 3}:
-        raise CommandError("A model's input has 1 channel (grey) or 3 (colour).")
-    return Input(size=size, channels=1 if channels == 1 else 3, mean=means, std=stds)
+    return Input.model_validate({"size": size, "channels": channels, "mean": means, "std": stds})
 
 
 def numbers(text: str, channels: int) -> tuple[float, ...]:
@@ -103,14 +101,15 @@ def import_checkpoint(
     order = (
         tuple(part.strip() for part in classes.split(",")) if classes else tuple(each.name for each in found.classes)
     )
-    parameters = RegistrationParameters(
-        name=name or weights.stem,
-        architecture=architecture,
-        input=model_input(size, channels, mean, std),
-        classes=order,
-        weights=storage().put(weights.read_bytes()),
-        filename=weights.name,
-    )
+    with weights.open("rb") as file:
+        parameters = RegistrationParameters(
+            name=name or weights.stem,
+            architecture=architecture,
+            input=model_input(size, channels, mean, std),
+            classes=order,
+            weights=storage().put_upload(file),
+            filename=weights.name,
+        )
     run = do(found.id, parameters, quiet=as_json)
     show({"run": str(run.id), **run.result}, as_json, f"The checkpoint is in project {project}.")
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from app.accounts.actions import create_user, sign_in_link
-from app.cli.loop import comparison, show_comparison, text_of
+from app.cli.loop import as_document, newest_comparison, show_comparison, text_of
 from app.cli.output import CommandError, Json, show
 from app.cli.servers import run_all
 from app.cli.waiting import do, follow
@@ -66,13 +66,11 @@ def once_round(as_json: bool) -> None:
             if not as_json:
                 greet(entry)
             return
-    columns = comparison(NAME)
-    if as_json:
-        figures = {name: each.model_dump(mode="json") for name, each in columns.items()}
-        show({"comparison": figures, **entrance(password)}, as_json)
-    else:
-        show_comparison(NAME, columns)
-        greet(entrance(password))
+    comparison, entry = newest_comparison(NAME), entrance(password)
+    show({"comparison": as_document(comparison), **entry}, as_json)
+    if not as_json:
+        show_comparison(NAME, comparison)
+        greet(entry)
 
 
 def ensure_account() -> str:

@@ -21,7 +21,9 @@ from app.cli.finding import (
 from app.cli.output import CommandError, Json, percent, show, show_table
 from app.cli.waiting import do, follow
 from app.db import reading, transaction
-from app.models import Checkpoint, Origin, Project, Report, Split, TargetClass, VerdictValue
+from app.decisions.queries import Comparison
+from app.decisions.queries import compare as compare_with_parent
+from app.models import Project, Report, TargetClass, VerdictValue
 from app.models.figures import Estimate, Figures
 from app.projects import queries
 from app.review.standing import standings
@@ -191,40 +193,46 @@ def evaluate(project: ProjectName, checkpoint: Number = 0, as_json: Json = False
 
 
 def compare(project: ProjectName, as_json: Json = False) -> None:
-    """Before and after the newest realignment, on the test images, with the control beside them."""
+    """Before and after the newest realignment, with the control: on test images, without any on validation images."""
     ready_database()
-    columns = comparison(project)
-    if as_json:
-        show({name: figures.model_dump(mode="json") for name, figures in columns.items()}, as_json)
-    else:
-        show_comparison(project, columns)
+    comparison = newest_comparison(project)
+    show(as_document(comparison), as_json)
+    if not as_json:
+        show_comparison(project, comparison)
 
 
-def comparison(project: str) -> dict[str, Figures]:
-    """Test figures of the checkpoint before, after and of the control."""
+def newest_comparison(project: str) -> Comparison:
     with reading() as session:
         found = project_named(session, project)
         realignment = queries.newest_realignment(session, found)
         after = queries.realigned_checkpoint(session, realignment) if realignment else None
         if realignment is None or after is None or after.parent_id is None:
             raise CommandError("Nothing has been realigned yet: rightreasons realign.")
-        control = session.scalar(
-            select(Checkpoint).where(Checkpoint.run_id == realignment.id, Checkpoint.origin == Origin.CONTROL)
-        )
-        ids = {"before": after.parent_id, "control": control.id if control else None, "after": after.id}
-        reports = {
-            report.checkpoint_id: report
-            for report in session.scalars(
-                select(Report).where(Report.run_id == realignment.id, Report.split == Split.TEST)
-            )
-        }
-    return {name: Figures(**reports[id_].figures) for name, id_ in ids.items() if id_ in reports}
+        comparison = compare_with_parent(session, after)
+    if not comparison.is_measured:
+        raise CommandError("The project has neither test nor validation images to compare on.")
+    return comparison
 
 
-def show_comparison(project: str, columns: dict[str, Figures]) -> None:
+def columns_of(comparison: Comparison) -> dict[str, Figures]:
+    measured = {
+        "before": comparison.measured_before,
+        "control": comparison.measured_control,
+        "after": comparison.measured_after,
+    }
+    return {name: each.figures for name, each in measured.items() if each is not None}
+
+
+def as_document(comparison: Comparison) -> dict[str, Any]:
+    columns = {name: figures.model_dump(mode="json") for name, figures in columns_of(comparison).items()}
+    return {"split": comparison.split.value, **columns}
+
+
+def show_comparison(project: str, comparison: Comparison) -> None:
+    columns = columns_of(comparison)
     by_column = [dict(lines_of(figures)) for figures in columns.values()]
     rows = [(name, *(column.get(name, "–") for column in by_column)) for name in by_column[0]]
-    show_table(f"{project}: test images", ("figure", *columns), rows)
+    show_table(f"{project}: {comparison.split.value} images", ("figure", *columns), rows)
 
 
 def lines_of(figures: Figures) -> list[tuple[str, str]]:

@@ -1,9 +1,10 @@
 """What each kind of run is asked to do; stored with the run, so that it can be repeated."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic_core import PydanticCustomError
 
 Strategy = Literal["low_entropy", "low_entropy_per_class", "random"]
 Loss = Literal["consistency", "normalised_rrr", "plain_rrr"]
@@ -19,8 +20,16 @@ class Input(Parameters):
 
     size: int = Field(ge=8, le=1024)
     channels: Literal[1, 3]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[FiniteFloat, ...]
+    std: tuple[Annotated[FiniteFloat, Field(gt=0)], ...]
+
+    @model_validator(mode="after")
+    def has_one_number_a_channel(self) -> Self:
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if len(numbers) != self.channels:
+                found = {"name": name, "given": len(numbers), "channels": self.channels}
+                raise PydanticCustomError("channels", "{name} has {given} numbers, one for each of {channels}", found)
+        return self
 
 
 class ImportParameters(Parameters):
