@@ -24,7 +24,7 @@ SQLITE_BUSY_SECONDS = 15
 
 
 class Instant(TypeDecorator[datetime]):
-    """A moment in UTC: SQLite keeps no time zone, so it is taken off before and put back after."""
+    """A moment in UTC: SQLite keeps no time zone, which is put back; PostgreSQL answers in its session's."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -36,9 +36,9 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         del dialect
-        if value is not None and value.tzinfo is None:
-            return value.replace(tzinfo=UTC)
-        return value
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
