@@ -1,5 +1,7 @@
-"""Blobs by the hash of their content, in a local folder or any store that fsspec knows."""
+"""Blobs by the hash of their content, and uploads, in a local folder or any store that fsspec knows."""
 
+import re
+import shutil
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -12,6 +14,8 @@ import fsspec
 from app.config import settings
 
 BLOCK = 1 << 20  # bytes
+UPLOAD = "upload-"  # what the names of uploads begin with; all other blobs are named by their content
+NAME = f"^({UPLOAD}[0-9a-f]{{32}}|[0-9a-f]{{64}})$"
 
 
 class BlobMissingError(Exception):
@@ -19,12 +23,14 @@ class BlobMissingError(Exception):
 
 
 class Storage:
-    """Content-addressed: the same bytes are stored once, and what is stored is never changed."""
+    """Content-addressed but for uploads: the same bytes are stored once, and what is stored is never changed."""
 
     def __init__(self, url: str) -> None:
         self.files, self.root = fsspec.core.url_to_fs(url)
 
     def _path(self, digest: str) -> str:
+        if not re.fullmatch(NAME, digest):  # it may come from outside, and must not lead out of the store
+            raise self._missing(digest)
         return f"{self.root}/{digest[:2]}/{digest}"
 
     def put(self, data: bytes) -> str:
@@ -38,21 +44,16 @@ class Storage:
             self.files.mv(draft, path)
         return digest
 
-    def put_stream(self, source: BinaryIO) -> str:
-        """As ``put``, for what may be larger than the memory."""
-        seen, draft = sha256(), f"{self.root}/drafts/{uuid4().hex}"
-        self.files.makedirs(f"{self.root}/drafts", exist_ok=True)
-        with self.files.open(draft, "wb") as target:
-            while block := source.read(BLOCK):
-                seen.update(block)
-                target.write(block)
-        path = self._path(seen.hexdigest())
-        if self.files.exists(path):
-            self.files.rm_file(draft)
-        else:
-            self.files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-            self.files.mv(draft, path)
-        return seen.hexdigest()
+    def put_upload(self, source: BinaryIO) -> str:
+        """Stores what somebody sends, whatever its size, and returns a name of its own.
+
+        Nobody shares it, even if the same bytes are sent twice, so it can be forgotten with the run that it is for.
+        """
+        name = f"{UPLOAD}{uuid4().hex}"
+        self.files.makedirs(self._path(name).rsplit("/", 1)[0], exist_ok=True)
+        with self.files.open(self._path(name), "wb") as target:
+            shutil.copyfileobj(source, target, BLOCK)
+        return name
 
     def get(self, digest: str) -> bytes:
         try:

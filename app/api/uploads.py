@@ -34,7 +34,7 @@ def import_dataset(
     patient_column: Annotated[str, Form(max_length=200)] = "patient_id",
 ) -> Run:
     """Starts an import; the run tells every problem by its row, and a broken set leaves nothing behind."""
-    blob = storage().put_stream(file.file)  # before the first query: hashing it must not hold the write lock
+    blob = storage().put_upload(file.file)  # before the first query: storing it must not hold the write lock
     find_project(session, project_id)
     return start_run(
         session, project_id, ImportParameters(name=name, blob=blob, patient_column=patient_column), caller.id
@@ -68,7 +68,7 @@ def add_checkpoint(
             architecture=architecture,
             input=Input.model_validate({"size": size, "channels": channels, "mean": mean, "std": std}),
             classes=tuple(classes),
-            weights=storage().put_stream(file.file),
+            weights=storage().put_upload(file.file),
             filename=file.filename or "weights",
             parent_id=parent_id,
         )

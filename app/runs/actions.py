@@ -1,4 +1,4 @@
-"""Starting and cancelling runs."""
+"""Starting, cancelling and ending runs."""
 
 from uuid import UUID
 
@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from app.db import now
 from app.models import Kind, Run, State
 from app.queue import CPU, enqueue
+from app.runs.leftovers import forget_leftovers
 from app.runs.parameters import (
     AnalysisParameters,
     CritiqueParameters,
@@ -55,6 +56,10 @@ def cancel_run(session: Session, run: Run) -> None:
         return
     run.cancel_requested = True
     if run.state is State.QUEUED:
-        run.state = State.CANCELLED
-        run.finished_at = now()
+        end_run(session, run, State.CANCELLED)
     session.flush()
+
+
+def end_run(session: Session, run: Run, state: State, error: str = "", details: str = "") -> None:
+    run.state, run.finished_at, run.error, run.error_details = state, now(), error, details
+    forget_leftovers(session, run)

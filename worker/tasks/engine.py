@@ -15,7 +15,7 @@ from app.config import settings
 from app.db import now, transaction
 from app.models import Run, Shard, ShardState, Stage, State
 from app.queue import enqueue
-from app.runs.actions import PARAMETERS
+from app.runs.actions import PARAMETERS, end_run
 from app.runs.stages import QUEUES, after, task_of
 from worker.tasks.heart import Heart
 from worker.tasks.job import CancelledError, Job, Plan, RefusedError, Write
@@ -36,7 +36,7 @@ def begin(run_id: UUID) -> None:
         log.info("Run %s could not be planned", run_id, exc_info=True)  # its details are in the run
         with transaction() as session:
             if (run := queued(session, run_id)) is not None:
-                end_with(run, error, traceback.format_exc())
+                end_with(session, run, error, traceback.format_exc())
 
 
 def queued(session: Session, run_id: UUID) -> Run | None:
@@ -77,12 +77,12 @@ def take(session: Session, run_id: UUID, stage: Stage, number: int, claim: str) 
     if shard.state is ShardState.DONE or shard.sent_at is None:
         return None
     if run.cancel_requested:
-        end(run, State.CANCELLED)
+        end_run(session, run, State.CANCELLED)
         return None
     if shard.state is ShardState.CLAIMED and not is_silent(shard):
         return None
     if shard.attempts >= MAX_ATTEMPTS:
-        end(run, State.FAILED, f"The same part of the work was interrupted {MAX_ATTEMPTS} times. {KEPT}")
+        end_run(session, run, State.FAILED, f"The same part of the work was interrupted {MAX_ATTEMPTS} times. {KEPT}")
         return None
     shard.state, shard.claim, shard.heartbeat_at = ShardState.CLAIMED, claim, now()
     shard.attempts += 1
@@ -126,7 +126,7 @@ def finish(run_id: UUID, stage: Stage, number: int, claim: str, write: Write) ->
         run.heartbeat_at = now()
         session.flush()
         if run.cancel_requested:
-            end(run, State.CANCELLED)
+            end_run(session, run, State.CANCELLED)
         elif remaining(session, run_id, stage) == 0:
             advance(session, run)
         else:
@@ -142,7 +142,7 @@ def give_up(run_id: UUID, stage: Stage, number: int, claim: str) -> None:
         run, shard = mine
         shard.state = ShardState.PENDING
         if run.cancel_requested:
-            end(run, State.CANCELLED)
+            end_run(session, run, State.CANCELLED)
         else:
             send_shard(session, shard)
 
@@ -152,13 +152,13 @@ def fail(run_id: UUID, stage: Stage, number: int, claim: str, error: Exception, 
     with transaction() as session:
         mine = held(session, run_id, stage, number, claim)
         if mine is not None:
-            end_with(mine[0], error, details)
+            end_with(session, mine[0], error, details)
 
 
-def end_with(run: Run, error: Exception, details: str) -> None:
+def end_with(session: Session, run: Run, error: Exception, details: str) -> None:
     if isinstance(error, RefusedError):
         run.result = {**run.result, **error.result}
-    end(run, State.FAILED, sentence(error), details)
+    end_run(session, run, State.FAILED, sentence(error), details)
 
 
 def advance(session: Session, run: Run) -> None:
@@ -171,7 +171,7 @@ def advance(session: Session, run: Run) -> None:
             lay_out(session, run, stage, plan)
             return
         stage = after(run.kind, stage)
-    end(run, State.SUCCEEDED)
+    end_run(session, run, State.SUCCEEDED)
 
 
 def lay_out(session: Session, run: Run, stage: Stage, plan: Plan) -> None:
@@ -194,10 +194,6 @@ def send_next(session: Session, run: Run, stage: Stage, number: int) -> None:
 def send_shard(session: Session, shard: Shard) -> None:
     shard.sent_at = now()
     enqueue(session, task_of(shard.stage), str(shard.run_id), shard.number, queue=QUEUES[shard.stage])
-
-
-def end(run: Run, state: State, error: str = "", details: str = "") -> None:
-    run.state, run.finished_at, run.error, run.error_details = state, now(), error, details
 
 
 def shard_of(session: Session, run_id: UUID, stage: Stage, number: int) -> Shard | None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from torch import Tensor, nn
 
 from app.models import Epoch, Run
+from app.runs.leftovers import STATE, forget_later
 from app.storage import storage
 from worker.method.evaluation import by_group, worst_group
 from worker.method.realignment import (
@@ -56,16 +57,15 @@ def train_chunk(
     arm: str,
     seed: int,
     first_of_arm: bool,
-) -> tuple[str, list[dict[str, Any]]]:
-    """Trains the job's epochs and returns the blob of the state and the figures of each epoch."""
+) -> tuple[State, list[dict[str, Any]]]:
+    """Trains the job's epochs; the model is left with its new weights. Returns the state and each epoch's figures."""
     figures: list[dict[str, Any]] = []
 
     def on_epoch(reached: EpochFigures) -> None:
         job.check()
         figures.append({ARM: arm, **in_figures(reached), **on_validation(model, measured), **measured.also(model)})
 
-    forget_older(job)
-    state = start(model, settings) if first_of_arm else load_state(job.previous["state"])
+    state = start(model, settings) if first_of_arm else load_state(job.previous[STATE])
     after = realign(
         model,
         state,
@@ -77,7 +77,7 @@ def train_chunk(
         epochs=job.last - job.first,
         on_epoch=on_epoch,
     )
-    return save_state(after, job), figures
+    return after, figures
 
 
 def in_figures(reached: EpochFigures) -> dict[str, Any]:
@@ -114,21 +114,20 @@ def load_state(digest: str) -> State:
     return State.from_dict(torch.load(io.BytesIO(storage().get(digest)), weights_only=True)["state"])
 
 
-def forget_older(job: Job) -> None:
-    """The shard before this one is committed, so what it started from is needed no more."""
-    if older := job.previous.get("older"):
-        storage().forget(older)
+def keep_epochs(job: Job, figures: list[dict[str, Any]], state: str | None = None) -> Write:
+    """Writes the points of the curves, and what the next shard goes on from, in place of what this one went on from.
 
-
-def keep_epochs(job: Job, state: str, figures: list[dict[str, Any]]) -> Write:
-    """Writes the points of the curves."""
+    state: its blob; None after the last epochs of an arm.
+    """
 
     def write(session: Session, run: Run) -> dict[str, Any]:
         numbers = set(session.scalars(select(Epoch.number).where(Epoch.run_id == run.id)))
         for index, point in enumerate(figures):
             if job.first + index not in numbers:
                 session.add(Epoch(run_id=run.id, number=job.first + index, figures=point))
-        return {"state": state, "older": job.previous.get("state")}
+        if STATE in job.previous:
+            forget_later(session, job.previous[STATE])
+        return {} if state is None else {STATE: state}
 
     return write
 

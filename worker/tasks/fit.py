@@ -10,7 +10,7 @@ from app.models import Dataset, Image, Origin, Project, Run, Split
 from app.runs.parameters import TrainingParameters
 from app.storage import storage
 from worker.method.realignment import RealignmentSettings
-from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, load_state, train_chunk
+from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, save_state, train_chunk
 from worker.tasks.inputs import image_rows, labels_of, pictures
 from worker.tasks.job import Job, Plan, RefusedError, Write
 from worker.tasks.register import Made, add_checkpoint, as_preprocessing, choose_attribution, class_names
@@ -54,10 +54,9 @@ def work(job: Job) -> Write:
         seed=parameters.seed,
         first_of_arm=job.first == 0,
     )
-    keep = keep_epochs(job, state, figures)
     if job.last < parameters.epochs:
-        return keep
-    model.load_state_dict(load_state(state).model)
+        return keep_epochs(job, figures, save_state(state, job))
+    keep = keep_epochs(job, figures)
     made = Made(
         name=parameters.name,
         origin=Origin.TRAINED,

@@ -19,7 +19,7 @@ from worker.method.attribution import Choice, attribute
 from worker.method.evaluation import mu_align
 from worker.method.realignment import AlignmentImages, Loss, RealignmentSettings
 from worker.tasks.corrections import Correction, correction_of
-from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, load_state, train_chunk
+from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, save_state, train_chunk
 from worker.tasks.inputs import Loaded, baseline_images, device, image_rows, labels_of, load_checkpoint, pictures
 from worker.tasks.job import Job, Plan, RefusedError, Write
 from worker.tasks.register import Made, add_checkpoint
@@ -92,10 +92,9 @@ def work(job: Job) -> Write:
         seed=parameters.seed,
         first_of_arm=job.first in {0, parameters.epochs},
     )
-    keep = keep_epochs(job, state, figures)
     if job.last not in {parameters.epochs, 2 * parameters.epochs}:
-        return keep
-    model.load_state_dict(load_state(state).model)
+        return keep_epochs(job, figures, save_state(state, job))
+    keep = keep_epochs(job, figures)
     made = aligned_checkpoint(parent, loss, storage().put(checkpoints.to_safetensors(model)))
 
     def write(session: Session, run: Run) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 from app.db import transaction
 from app.models import Run, Shard, ShardState, State
 from app.queue import CPU, celery, enqueue
-from app.runs.actions import BEGIN
+from app.runs.actions import BEGIN, end_run
 from app.runs.stages import QUEUES
-from worker.tasks.engine import end, lost_before, send_shard
+from worker.tasks.engine import lost_before, send_shard
 
 
 def sweep() -> None:
@@ -43,8 +43,8 @@ def send_again(session: Session, *condition: ColumnElement[bool]) -> None:
 def end_cancelled_runs(session: Session) -> None:
     """A cancelled run ends even if every worker that held a part of it is gone."""
     asked = (Run.state == State.RUNNING, Run.cancel_requested, Run.heartbeat_at < lost_before())
-    for run in session.scalars(select(Run).where(*asked).with_for_update(skip_locked=True)):
-        end(run, State.CANCELLED)
+    for run in session.scalars(select(Run).where(*asked).with_for_update(skip_locked=True)).all():
+        end_run(session, run, State.CANCELLED)
 
 
 def send_forgotten_messages(session: Session, empty: set[str]) -> None:
