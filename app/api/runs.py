@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from app.deps import DBSession, at_least_engineer, find_project
 from app.models import Epoch, Kind, Project, Run
 from app.runs.actions import cancel_run, start_run
 from app.runs.belonging import ForeignError, refuse_foreign
-from app.runs.parameters import CritiqueParameters, ImportParameters, Parameters, TrialParameters
+from app.runs.parameters import CritiqueParameters, Parameters, TrialParameters
 from app.runs.queries import epochs_of, find_run
 from app.specifications.queries import judge_examples
 
@@ -38,18 +38,17 @@ def list_runs(
 
 
 @router.post("/projects/{project_id}/runs", tags=["runs"], status_code=202, response_model=RunOut)
-def start(session: DBSession, caller: Caller, project_id: UUID, asked: Annotated[StartRun, Body()]) -> Run:
-    """Starts work of any kind. Data sets and checkpoints are easier to bring through their own addresses."""
-    if Kind(asked.kind) in ENGINEERS_KINDS:
+def start(session: DBSession, caller: Caller, project_id: UUID, asked: StartRun) -> Run:
+    """Starts work of any kind but the reading of data sets and checkpoints, which begins with their upload."""
+    kind, parameters = Kind(asked.root.kind), asked.root.parameters
+    if kind in ENGINEERS_KINDS:
         at_least_engineer(caller)
-    if isinstance(asked.parameters, ImportParameters) and asked.parameters.path:
-        raise HTTPException(422, "Folders of the server are imported from its command line; send a zip here.")
     project = find_project(session, project_id)
     try:
-        refuse_foreign(session, project_id, asked.parameters)
+        refuse_foreign(session, project_id, parameters)
     except ForeignError as error:
         raise HTTPException(422, f"{error} Nothing was started.") from error
-    return start_run(session, project_id, with_examples(session, project, asked.parameters), caller.id)
+    return start_run(session, project_id, with_examples(session, project, parameters), caller.id)
 
 
 def with_examples(session: Session, project: Project, parameters: Parameters) -> Parameters:

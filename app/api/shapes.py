@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.models import Answer, Kind, Origin, Role, Specification, Split, Stage, State, TargetClass, VerdictValue
 from app.models.figures import Figures
@@ -14,9 +15,7 @@ from app.runs.parameters import (
     AnalysisParameters,
     CritiqueParameters,
     EvaluationParameters,
-    ImportParameters,
     RealignmentParameters,
-    RegistrationParameters,
     TrainingParameters,
     TrialParameters,
 )
@@ -283,14 +282,22 @@ class Start(BaseModel, Generic[K, P]):
     parameters: P
 
 
-StartRun = Annotated[
-    Start[Literal["import"], ImportParameters]
-    | Start[Literal["registration"], RegistrationParameters]
-    | Start[Literal["training"], TrainingParameters]
+AnyStart = (
+    Start[Literal["training"], TrainingParameters]
     | Start[Literal["analysis"], AnalysisParameters]
     | Start[Literal["critique"], CritiqueParameters]
     | Start[Literal["trial"], TrialParameters]
     | Start[Literal["realignment"], RealignmentParameters]
-    | Start[Literal["evaluation"], EvaluationParameters],
-    Field(discriminator="kind"),
-]
+    | Start[Literal["evaluation"], EvaluationParameters]
+)
+
+
+class StartRun(RootModel[Annotated[AnyStart, Field(discriminator="kind")]]):
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_files(cls, asked: object) -> object:
+        """Imports and registrations name files of the store, so that only an upload starts them."""
+        if isinstance(asked, dict) and asked.get("kind") in {Kind.IMPORT, Kind.REGISTRATION}:
+            told = "data sets and checkpoints are uploaded to /projects/{project_id}/datasets and /checkpoints"
+            raise PydanticCustomError("files", told)
+        return asked

@@ -6,9 +6,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.storage import NAME
+
 Strategy = Literal["low_entropy", "low_entropy_per_class", "random"]
 Loss = Literal["consistency", "normalised_rrr", "plain_rrr"]
 Share = Annotated[float, Field(gt=0, le=1)]
+Blob = Annotated[str, Field(pattern=NAME)]
 
 
 class Parameters(BaseModel):
@@ -37,7 +40,7 @@ class ImportParameters(Parameters):
 
     name: str
     path: str = ""
-    blob: str = ""
+    blob: Blob | Literal[""] = ""
     patient_column: str = "patient_id"
 
 
@@ -46,7 +49,7 @@ class RegistrationParameters(Parameters):
     architecture: str
     input: Input
     classes: tuple[str, ...] = Field(description="the order of the model's outputs")
-    weights: str = Field(description="blob of the file as it was given")
+    weights: Blob = Field(description="blob of the file as it was given")
     filename: str
     parent_id: UUID | None = None
 

@@ -227,10 +227,21 @@ def test_a_run_takes_nothing_from_another_project(program: TestClient, whole: Lo
         assert session.scalars(select(Run).where(Run.state == State.QUEUED)).all() == []
 
 
-def test_the_api_reads_no_folder_of_the_server(program: TestClient, whole: Loop) -> None:
-    asked = {"kind": "import", "parameters": {"name": "passwords", "path": "/etc"}}
-    answer = program.post(f"projects/{whole.project.id}/runs", json=asked)
-    assert (answer.status_code, "send a zip" in answer.json()["detail"]) == (422, True)
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        ("import", {"name": "passwords", "path": "/etc"}),
+        ("import", {"name": "passwords", "blob": "../../rightreasons.sqlite3"}),
+        ("registration", {"name": "key", "weights": "../../secret_key"}),
+    ],
+)
+def test_only_an_upload_begins_the_reading_of_a_file(
+    program: TestClient, whole: Loop, kind: str, parameters: dict[str, str]
+) -> None:
+    answer = program.post(f"projects/{whole.project.id}/runs", json={"kind": kind, "parameters": parameters})
+    assert (answer.status_code, "are uploaded to" in answer.json()["detail"]) == (422, True)
+    with transaction() as session:
+        assert session.scalars(select(Run).where(Run.state == State.QUEUED)).all() == []
 
 
 def test_verdicts_tell_the_judge_and_what_stands(program: TestClient, whole: Loop) -> None:
