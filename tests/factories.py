@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.db import now
 from app.models import (
+    Answer,
     Checkpoint,
     Cluster,
     Critique,
@@ -28,6 +29,7 @@ from app.models import (
     Kind,
     Origin,
     Project,
+    Review,
     Role,
     Run,
     Specification,
@@ -39,6 +41,7 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
+from app.review.queries import blind_sample
 from app.runs.parameters import (
     AcceptanceBar,
     AnalysisParameters,
@@ -375,6 +378,15 @@ def verdict_on(cluster: Cluster) -> Verdict:
 
 def trial_run(session: Session, project: Project, analysis: Run, explanations: Sequence[Explanation]) -> Run:
     """A finished trial of unsaved words on some explanations."""
+def read_blind(session: Session, critique: Run, reader: User) -> None:
+    """A reader's blind reading, whose answers are all ``spurious``."""
+    for cluster_id, _ in blind_sample(session, critique, reader):
+        session.add(
+            Review(cluster_id=cluster_id, user_id=reader.id, run_id=critique.id, answer=Answer.SPURIOUS, blind=True)
+        )
+    session.flush()
+
+
     entries = tuple(EntryText(class_id=target.id, spurious="letters") for target in project.classes)
     chosen = tuple(made.id for made in explanations)
     parameters = TrialParameters(analysis_id=analysis.id, entries=entries, explanation_ids=chosen)
@@ -406,7 +418,7 @@ def finish_trial(run: Run, explanations: Sequence[Explanation]) -> None:
                 ],
             }
             for made in explanations
-        ]
+        ],
     }
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from app.api.bearer import Caller
 from app.api.shapes import VerdictOut
 from app.deps import DBSession
-from app.models import Cluster, Critique, Explanation, Kind, Role, Run, User, Verdict
-from app.review.queries import blind_sample
+from app.models import Cluster, Critique, Explanation, Kind, Run, User, Verdict
+from app.review.queries import blind_cases_left
 from app.review.standing import standings
 from app.runs.queries import find_run
 
@@ -26,10 +26,7 @@ def find_critique(session: Session, run_id: UUID) -> Run:
 
 
 def read_blind_first(session: Session, critique: Run, caller: User) -> None:
-    """Clinicians are the readers: whoever of them has seen the verdicts can't read blind any more."""
-    if caller.role is not Role.CLINICIAN:
-        return
-    left = sum(not answered for _, answered in blind_sample(session, critique, caller))
+    left = blind_cases_left(session, critique, caller)
     if left:
         raise HTTPException(409, f"First comes your blind reading: {left} of its cases are open.")
 

@@ -11,6 +11,7 @@ from app.models import Kind, State
 from app.projects.queries import Step, loop_state
 from app.realignment import queries
 from app.realignment.forms import RealignmentForm
+from app.review.queries import blind_cases_left
 from app.review.standing import standings
 from app.runs.actions import start_run
 from app.runs.belonging import ForeignError, need_run
@@ -45,6 +46,7 @@ def show_realignment(request: Request, session: DBSession, project: CurrentProje
 def show_corrected(
     request: Request,
     session: DBSession,
+    reader: Clinician,
     project: CurrentProject,
     number: Annotated[int, Query(ge=1, alias="page")] = 1,
 ) -> Response:
@@ -52,13 +54,16 @@ def show_corrected(
     critique = loop.critique
     if critique is None:
         raise HTTPException(404, "Nothing is judged yet.")
-    rows, total = queries.corrected_pictures(session, critique, (number - 1) * PAGE_SIZE, PAGE_SIZE)
+    blind_left = blind_cases_left(session, critique, reader)
+    first = (number - 1) * PAGE_SIZE
+    rows, total = ([], 0) if blind_left else queries.corrected_pictures(session, critique, first, PAGE_SIZE)
     return page(
         request,
         "realignment/pictures.html",
         project=project,
         step=Step.REALIGN,
         loop=loop,
+        blind_left=blind_left,
         shown=Shown(rows, total, number),
         names={target.id: target.name for target in project.classes},
     )

@@ -19,6 +19,7 @@ from app.models import (
     Explanation,
     Image,
     Review,
+    Role,
     Run,
     Specification,
     SpecificationEntry,
@@ -136,6 +137,16 @@ def blind_sample(session: Session, critique: Run, reader: User) -> list[tuple[UU
         .order_by(ordered.c.place)
     )
     return [(cluster_id, answered) for cluster_id, answered in rows]
+
+
+def blind_cases_left(session: Session, critique: Run, reader: User) -> int:
+    """How many cases keep a critique's verdicts closed for a reader.
+
+    Clinicians are the readers: whoever of them has seen the verdicts can't read blind any more.
+    """
+    if reader.role is not Role.CLINICIAN:
+        return 0
+    return sum(not answered for _, answered in blind_sample(session, critique, reader))
 
 
 def count_cases(session: Session, critique: Run, class_id: UUID | None) -> Counts:

@@ -87,8 +87,19 @@ def test_what_goes_in_is_what_stands_after_review(loop: Loop, page: Browser) -> 
     assert f">{len(spurious) - 1}</a>" in page.get(address(loop)).text
 
 
+def test_the_verdicts_stay_closed_to_a_reader_until_the_blind_reading_is_done(
+    loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
+) -> None:
+    text = page.get(address(loop, "/pictures")).text
+    assert "/pictures/explanations/" not in text
+    assert "First comes your blind reading" in text
+    assert f'href="/projects/{loop.project.id}/review">Go to the review' in text
+    assert "/pictures/explanations/" in signed_in(loop.engineer).get(address(loop, "/pictures")).text
+
+
 @pytest.mark.usefixtures("database")
-def test_the_pictures_that_go_in_can_be_looked_at(loop: Loop, page: Browser) -> None:
+def test_the_pictures_that_go_in_can_be_looked_at(loop: Loop, signed_in: Callable[[User], Browser]) -> None:
+    page = signed_in(loop.engineer)
     text = page.get(address(loop, "/pictures")).text
     with_letter = [
         str(each.id) for each in loop.explanations if any(cluster.words == "letter" for cluster in each.clusters)

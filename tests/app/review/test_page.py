@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from app.db import reading, transaction
-from app.models import Answer, Cluster, Explanation, Image, Project, Review, User, Verdict, VerdictValue
-from app.review.queries import blind_sample, next_case, worklist
+from app.models import Answer, Cluster, Explanation, Image, Project, Review, Run, User, Verdict, VerdictValue
+from app.review.queries import next_case, worklist
 from app.review.standing import standings
+from tests import factories
 from tests.app.conftest import Browser
 from tests.factories import (
     Loop,
@@ -62,10 +63,7 @@ def undo(loop: Loop, page: Browser) -> str:
 def read_blind(loop: Loop, page: Browser) -> str:
     """The first screen after the clinician's blind reading, whose answers are all ``spurious``."""
     with transaction() as session:
-        for cluster_id, _ in blind_sample(session, loop.critique, loop.clinician):
-            answered = Review(cluster_id=cluster_id, user_id=loop.clinician.id, run_id=loop.critique.id)
-            answered.answer, answered.blind = Answer.SPURIOUS, True
-            session.add(answered)
+        factories.read_blind(session, loop.critique, loop.clinician)
     return page.get(address(loop)).text
 
 
