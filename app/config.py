@@ -31,7 +31,8 @@ class Settings(BaseSettings):
     sign_in_attempts: int = Field(10, description="failed sign-ins of one address or name within 15 minutes")
     max_upload_bytes: int = 512 * 2**20
 
-    max_image_pixels: int = 40_000_000
+    # Pillow refuses pictures of more than about 178 million pixels, whatever is allowed here.
+    max_image_pixels: int = Field(40_000_000, ge=1, le=178_000_000)
     max_archive_files: int = 100_000
     max_file_bytes: int = 64 * 2**20
     max_archive_bytes: int = 4 * 2**30
@@ -40,11 +41,13 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto takes a GPU when there is one")
     torch_threads: int = Field(1, description="threads of torch in each worker process")
     worker_processes: int = 2
-    lvlm: str = Field(
-        "embedded", description="LVLM of new projects whose domain it knows; see `rightreasons lvlm --help`"
-    )
-    lvlm_key: str = Field("", description="bearer token for an OpenAI-compatible LVLM")
+    # Not the embedded one, which knows digits only: on other images its verdicts would be noise.
+    lvlm: str = Field("none", description="LVLM of new projects; see `rightreasons lvlm --help`")
     lvlm_hosts: str = Field("", description="comma-separated hosts that projects may send images to; empty: none")
+    lvlm_key: str = Field("", description="bearer token for an OpenAI-compatible LVLM")
+    lvlm_requests_per_minute: float = Field(0, ge=0, description="that each worker process sends it; 0: no limit")
+    lvlm_timeout_seconds: float = Field(120.0, gt=0, description="how long one answer of it may take")
+    lvlm_tries: int = Field(5, ge=1, description="how often it is asked where it is busy or fails")
 
     heartbeat_seconds: float = 3.0
     lost_after_seconds: float = Field(20.0, description="silence after which a shard counts as lost")

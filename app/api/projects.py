@@ -12,6 +12,7 @@ from app.api.shapes import CheckpointOut, DatasetOut, LoopOut, ProjectIn, Projec
 from app.deps import DBSession, find_project
 from app.models import Checkpoint, Dataset, Project, Report, Split
 from app.projects.actions import ProjectError, create_project
+from app.projects.lvlm import LVLMNameError
 from app.projects.queries import loop_state
 from app.storage import BlobMissingError, storage
 
@@ -39,6 +40,8 @@ def make_project(session: DBSession, caller: EngineerCaller, asked: ProjectIn) -
         )
     except ProjectError as error:
         raise HTTPException(409, str(error)) from error
+    except LVLMNameError as error:
+        raise HTTPException(422, str(error)) from error
 
 
 @router.get("/projects/{project_id}", tags=["projects"], response_model=ProjectOut)

@@ -53,7 +53,7 @@ class ProjectIn(In):
     task: Words = Field("", description="what the model decides, in a sentence for the clinician")
     classes: list[Name] = Field(min_length=2, max_length=1000, description="in the order of the model's outputs")
     group_by: list[Name] = Field([], description="attributes that make the groups, beside the class")
-    lvlm: Annotated[str, StringConstraints(max_length=400)] = "none"
+    lvlm: str = Field("", max_length=400, description="see `rightreasons lvlm --help`; empty: that of new projects")
     critic_notes: Words = ""
 
 

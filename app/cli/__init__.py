@@ -15,6 +15,7 @@ from app.cli import bringing, demo, doctor, loop, people, servers, words
 from app.cli.output import CommandError, Json, show
 from app.config import Settings
 from app.projects.actions import ProjectError
+from app.projects.lvlm import LVLMNameError
 from app.storage import BlobMissingError
 
 cli = typer.Typer(
@@ -71,6 +72,7 @@ TOLD = (
     CommandError,
     AccountError,
     ProjectError,
+    LVLMNameError,
     BlobMissingError,
     ValidationError,
     SQLAlchemyError,

@@ -10,6 +10,7 @@ from app.cli.output import CommandError, Json, show
 from app.cli.waiting import do
 from app.db import reading, transaction
 from app.models import Project
+from app.projects.lvlm import usable_lvlm
 from app.runs.parameters import ImportParameters, Input, RegistrationParameters, TrainingParameters
 from app.storage import storage
 
@@ -43,7 +44,9 @@ def import_data(
     task: Annotated[str, typer.Option(help="What the model decides, in a sentence.")] = "",
     group_by: Annotated[str, typer.Option(help="Attributes that make the groups, comma-separated.")] = "",
     patient_column: Annotated[str, typer.Option(help="Images with the same value stay in one split.")] = "patient_id",
-    lvlm: Annotated[str, typer.Option(help="none, embedded, transformers:FOLDER or openai:MODEL@URL.")] = "none",
+    lvlm: Annotated[
+        str, typer.Option(help="none, embedded, transformers:FOLDER or openai:MODEL@URL; empty: that of new projects.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Check every image and import the set; the project is made when there is none of that name."""
@@ -53,7 +56,7 @@ def import_data(
         is_new = made is None
         if made is None:
             groups = [part.strip() for part in group_by.split(",") if part.strip()]
-            made = Project(name=project, task=task, group_by=groups, lvlm=lvlm)
+            made = Project(name=project, task=task, group_by=groups, lvlm=usable_lvlm(lvlm))
             session.add(made)
             session.flush()
         project_id = made.id

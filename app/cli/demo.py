@@ -20,6 +20,7 @@ from app.db import reading, transaction
 from app.models import Kind, Project, Role, Run, User
 from app.projects import queries
 from app.projects.actions import create_project
+from app.projects.lvlm import NONE
 from app.runs.parameters import (
     AnalysisParameters,
     EntryText,
@@ -37,7 +38,6 @@ IGNORE = "the small grey square in the corner"
 USE = "the strokes of the digit"
 REASON = "The square was put in by us; a digit is read from its strokes."
 ACCOUNT = "demo"
-NO_LVLM = "none"
 
 
 def demo(as_json: Json = False) -> None:
@@ -89,16 +89,16 @@ def ensure_project() -> UUID:
         if project is None:
             digits = [str(digit) for digit in range(10)]
             project = create_project(session, NAME, TASK, digits, group_by=["decoy"], is_demo=True)
-        if project.lvlm == NO_LVLM:  # its weights may have been trained since the last start
+        if project.lvlm == NONE:  # its weights may have been trained since the last start
             project.lvlm = critic()
         return project.id
 
 
 def critic() -> str:
-    """The embedded LVLM where its weights are; without them the model can still be explained."""
+    """Where new projects get none: the embedded LVLM, which knows digits; without its weights people judge alone."""
     from worker.lvlm import EMBEDDED, WEIGHTS
 
-    return EMBEDDED if (WEIGHTS / "model.safetensors").is_file() else NO_LVLM
+    return EMBEDDED if (WEIGHTS / "model.safetensors").is_file() else NONE
 
 
 def loaded(project_id: UUID) -> tuple[Project, User]:

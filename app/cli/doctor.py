@@ -16,6 +16,7 @@ from app.cli.output import Json, show
 from app.config import settings
 from app.db import engine
 from app.migrations import is_current
+from app.projects.lvlm import LVLMNameError, usable_lvlm
 from app.queue import celery
 from app.storage import storage
 
@@ -116,12 +117,12 @@ def lvlm() -> Finding:
     """The embedded one, or the one that the settings give new projects."""
     if importlib.util.find_spec("worker.lvlm") is None:
         return Finding("LVLM", ok=False, found="the worker's code is not here.")
-    from worker.lvlm import WEIGHTS, leaves_this_machine
+    from worker.lvlm import WEIGHTS
 
-    spec = settings().lvlm
-    host = leaves_this_machine(spec)
-    if host and host not in settings().allowed_hosts:
-        return Finding("LVLM", ok=False, found=f"{host} is not allowed.", todo="Add it to RIGHTREASONS_LVLM_HOSTS.")
+    try:
+        spec = usable_lvlm()
+    except LVLMNameError as error:
+        return Finding("LVLM", ok=False, found=f"new projects can't get theirs. {error}", todo="See RIGHTREASONS_LVLM.")
     folder = Path(spec.removeprefix("transformers:")) if spec.startswith("transformers:") else WEIGHTS
     if spec.startswith(("transformers:/", "transformers:.")) and not folder.is_dir():
         return Finding("LVLM", ok=False, found=f"there is no folder {folder}.", todo="Put the model there.")

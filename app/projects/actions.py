@@ -5,6 +5,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models import Project, TargetClass
+from app.projects.lvlm import usable_lvlm
 
 LEAST_CLASSES = 2
 
@@ -21,13 +22,13 @@ def create_project(
     user_id: UUID | None = None,
     *,
     group_by: Sequence[str] = (),
-    lvlm: str = "none",
+    lvlm: str = "",
     critic_notes: str = "",
     is_demo: bool = False,
 ) -> Project:
-    """``class_names`` in the order of the model's outputs.
+    """``class_names`` in the order of the model's outputs; without an ``lvlm`` it gets that of new projects.
 
-    Raises ProjectError where the name is empty or taken, or there are not two different classes.
+    Raises ProjectError where the name is empty or taken, or there are not two different classes; LVLMNameError.
     """
     name = name.strip()
     if not name:
@@ -38,7 +39,7 @@ def create_project(
         name=name,
         task=task.strip(),
         group_by=list(group_by),
-        lvlm=lvlm,
+        lvlm=usable_lvlm(lvlm),
         critic_notes=critic_notes,
         is_demo=is_demo,
         created_by_id=user_id,

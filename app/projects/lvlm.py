@@ -1,9 +1,20 @@
-"""Who writes the words that an LVLM gives, and whether pictures leave the machine for them."""
+"""The names of LVLMs: which one a project may have, and who writes its words, as pages say it."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from app.config import settings
+from app.models import Run
 
 NONE = "none"
+EMBEDDED = "embedded"
+TRANSFORMERS = "transformers:"
+OPENAI = "openai:"
+LONGEST = 400
+
+
+class LVLMNameError(Exception):
+    """A project can't have that LVLM; the message is a sentence for a person."""
 
 
 @dataclass(frozen=True)
@@ -15,15 +26,51 @@ class Speaker:
     leaves: bool = False  # whether pictures leave this machine for it
 
 
-def speaker_of(lvlm: str) -> Speaker | None:
-    """Who speaks under a project's LVLM setting, as ``worker.lvlm.load`` reads it; None where people alone judge."""
-    kind, _, place = lvlm.partition(":")
-    if kind == NONE:
+def usable_lvlm(name: str = "") -> str:
+    """The name of an LVLM that a project may have; empty stands for that of new projects. Raises LVLMNameError."""
+    wanted = name.strip() or settings().lvlm
+    if not is_name(wanted):
+        raise LVLMNameError(f"{wanted} is none of: none, embedded, transformers:FOLDER-OR-NAME, openai:MODEL@URL.")
+    host = server_of(wanted)[1].hostname if wanted.startswith(OPENAI) else None
+    if host and host not in settings().allowed_hosts:
+        raise LVLMNameError(
+            f"Images would leave this machine for {host}, which is not allowed. "
+            "The person who runs the server may add it to RIGHTREASONS_LVLM_HOSTS."
+        )
+    return wanted
+
+
+def is_name(name: str) -> bool:
+    if len(name) > LONGEST:
+        return False
+    if name.startswith(OPENAI):
+        model, url = server_of(name)
+        return bool(model and url.scheme in {"http", "https"} and url.hostname)
+    return name in {NONE, EMBEDDED} or (name.startswith(TRANSFORMERS) and name != TRANSFORMERS)
+
+
+def server_of(name: str) -> tuple[str, SplitResult]:
+    """The model of ``openai:MODEL@URL`` and where it is served."""
+    model, _, url = name.removeprefix(OPENAI).rpartition("@")
+    try:
+        return model, urlsplit(url)
+    except ValueError:  # an address in brackets that is none
+        return model, SplitResult("", "", "", "", "")
+
+
+def speaker_of(name: str) -> Speaker | None:
+    """Who speaks under an LVLM's name, as ``worker.lvlm.load`` reads it; None where people alone judge."""
+    if name == NONE:
         return None
-    if kind == "embedded":
+    if name == EMBEDDED:
         return Speaker("demo model", "knows digits only")
-    if kind == "openai":
-        model, _, url = place.partition("@")
-        host = urlsplit(url).netloc
-        return Speaker(model, f"asked at {host}: pictures leave this machine", leaves=True)
-    return Speaker(place.rstrip("/").rsplit("/", 1)[-1] or kind, "runs on this installation")
+    if name.startswith(OPENAI):
+        model, url = server_of(name)
+        return Speaker(model, f"asked at {url.netloc}: pictures leave this machine", leaves=True)
+    place = name.removeprefix(TRANSFORMERS)
+    return Speaker(place.rstrip("/").rsplit("/", 1)[-1] or name, "runs on this installation")
+
+
+def speaker_in(run: Run) -> Speaker | None:
+    """Whose words a run holds, whatever LVLM its project has had since."""
+    return speaker_of(run.result.get("lvlm", NONE))

@@ -314,6 +314,13 @@ def test_a_decision_asks_for_the_password(call_as: Callable[..., TestClient], wh
     assert program.post(original, json=asked | {"password": PASSWORD}).status_code == 404
 
 
+def test_a_project_gets_only_an_lvlm_that_there_can_be(program: TestClient) -> None:
+    asked = {"name": "Hands", "classes": ["left", "right"]}
+    for wrong in ("llava", "openai:m@https://elsewhere.example/v1"):
+        assert program.post("projects", json=asked | {"lvlm": wrong}).status_code == 422
+    assert program.post("projects", json=asked).json()["lvlm"] == "none"
+
+
 def test_what_does_not_exist_is_not_found(program: TestClient) -> None:
     for address in ("projects/{}", "projects/{}/runs", "runs/{}", "checkpoints/{}", "projects/{}/reports"):
         answer = program.get(address.format(uuid4()))
