@@ -53,7 +53,7 @@ def work(job: Job) -> Write:
     with reading() as session:
         chosen = selection(session, job.run_id)
         rows = rows_by_id(session, [UUID(image) for image in chosen["images"][job.first : job.last]])
-        baselines = baseline_images(session, job.project_id, loaded.preprocessing, parameters.seed)
+        baselines = baseline_images(session, job.material.datasets, loaded.preprocessing, parameters.seed)
         by_class = select(TargetClass.id).where(TargetClass.project_id == job.project_id)
         class_ids = session.scalars(by_class.order_by(TargetClass.position)).all()
     images, labels = pictures(rows, loaded.preprocessing), labels_of(rows)

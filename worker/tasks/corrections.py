@@ -1,16 +1,15 @@
 """Corrective masks: what stands after review, as the pixels a model must not look at."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import torch
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from torch import Tensor
+from torch.nn import functional as F
 
-from app.models import Explanation, VerdictValue
-from app.review.standing import standings
+from app.models import Explanation
 from worker.method.masks import corrective_mask
 from worker.method.realignment import AlignmentImages
 from worker.tasks.inputs import ImageRow, labels_of, load_assignment, pictures, rows_by_id
@@ -23,38 +22,27 @@ class Correction:
 
     rows: list[ImageRow]
     assignments: list[str]  # blobs
-    spurious: list[frozenset[int]]  # cluster numbers
-    relevant: list[frozenset[int]]
+    spurious: list[tuple[int, ...]]  # cluster numbers
 
-    def masks(self, kind: str = "spurious") -> Tensor:
-        """(A, 1, H, W), 1 on the clusters of that kind, in the size of the checkpoint that was explained."""
-        numbers: list[frozenset[int]] = getattr(self, kind)
+    def masks(self, size: int) -> Tensor:
+        """(A, 1, size, size), 1 on the spurious clusters; stretched where another size was explained."""
         maps = torch.stack([torch.from_numpy(load_assignment(blob).astype("int64")) for blob in self.assignments])
         chosen = torch.zeros(len(maps), int(maps.max()) + 1, dtype=torch.bool)
-        for index, some in enumerate(numbers):
+        for index, some in enumerate(self.spurious):
             chosen[index, list(some)] = True
         # Number 0 is the pixels of no cluster, and is never chosen.
-        return corrective_mask(maps - 1, chosen[:, 1:])
+        return F.interpolate(corrective_mask(maps - 1, chosen[:, 1:]), size=(size, size), mode="nearest-exact")
 
     def images(self, preprocessing: Preprocessing) -> AlignmentImages:
-        return AlignmentImages(pictures(self.rows, preprocessing), labels_of(self.rows), self.masks())
+        return AlignmentImages(pictures(self.rows, preprocessing), labels_of(self.rows), self.masks(preprocessing.size))
 
 
-def correction_of(session: Session, critique_id: UUID) -> Correction:
-    spurious: dict[UUID, set[int]] = {}
-    relevant: dict[UUID, set[int]] = {}
-    for standing in standings(session, critique_id):
-        spurious.setdefault(standing.explanation_id, set())
-        relevant.setdefault(standing.explanation_id, set())
-        if standing.value is VerdictValue.SPURIOUS:
-            spurious[standing.explanation_id].add(standing.number)
-        elif standing.value is VerdictValue.RELEVANT:
-            relevant[standing.explanation_id].add(standing.number)
-    statement: Any = select(Explanation).where(Explanation.id.in_(list(spurious))).order_by(Explanation.position)
-    explanations = list(session.scalars(statement))
+def correction_of(session: Session, spurious: dict[UUID, tuple[int, ...]]) -> Correction:
+    """spurious: cluster numbers by explanation, also of explanations without any."""
+    statement = select(Explanation).where(Explanation.id.in_(spurious)).order_by(Explanation.position)
+    explanations = session.scalars(statement).all()
     return Correction(
         rows=rows_by_id(session, [explanation.image_id for explanation in explanations]),
         assignments=[explanation.assignment for explanation in explanations],
-        spurious=[frozenset(spurious[explanation.id]) for explanation in explanations],
-        relevant=[frozenset(relevant[explanation.id]) for explanation in explanations],
+        spurious=[spurious[explanation.id] for explanation in explanations],
     )

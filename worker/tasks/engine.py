@@ -19,6 +19,7 @@ from app.runs.actions import PARAMETERS, end_run
 from app.runs.stages import QUEUES, after, task_of
 from worker.tasks.heart import Heart
 from worker.tasks.job import CancelledError, Job, Plan, RefusedError, Write
+from worker.tasks.material import gather, material_of
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
@@ -31,6 +32,7 @@ def begin(run_id: UUID) -> None:
             if (run := queued(session, run_id)) is not None:
                 run.state = State.RUNNING
                 run.started_at = run.heartbeat_at = now()
+                gather(session, run)
                 advance(session, run)
     except Exception as error:
         log.info("Run %s could not be planned", run_id, exc_info=True)  # its details are in the run
@@ -94,6 +96,7 @@ def take(session: Session, run_id: UUID, stage: Stage, number: int, claim: str) 
         project_id=run.project_id,
         kind=run.kind,
         raw_parameters=PARAMETERS[run.kind].model_validate(run.parameters),
+        material=material_of(run),
         number=number,
         first=shard.first,
         last=shard.last,

@@ -6,13 +6,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import reading
-from app.models import Dataset, Image, Origin, Project, Run, Split
+from app.models import Image, Origin, Project, Run, Split
 from app.runs.parameters import TrainingParameters
 from app.storage import storage
 from worker.method.realignment import RealignmentSettings
 from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, save_state, train_chunk
 from worker.tasks.inputs import image_rows, labels_of, pictures
 from worker.tasks.job import Job, Plan, RefusedError, Write
+from worker.tasks.material import material_of
 from worker.tasks.register import Made, add_checkpoint, as_preprocessing, choose_attribution, class_names
 from worker.vision import architectures, checkpoints
 from worker.vision.training import load_pretrained
@@ -20,8 +21,8 @@ from worker.vision.training import load_pretrained
 
 def plan(session: Session, run: Run) -> Plan:
     parameters = TrainingParameters.model_validate(run.parameters)
-    training = (Dataset.project_id == run.project_id, Image.split == Split.TRAIN)
-    images = session.scalar(select(func.count()).select_from(Image).join(Dataset).where(*training)) or 0
+    training = (Image.dataset_id.in_(material_of(run).datasets), Image.split == Split.TRAIN)
+    images = session.scalar(select(func.count()).select_from(Image).where(*training)) or 0
     if images == 0:
         raise RefusedError("This project has no training images; import a data set first.")
     return Plan(parameters.epochs, epochs_a_shard(parameters.epochs, images, parameters.input.size), sequential=True)
@@ -32,8 +33,8 @@ def work(job: Job) -> Write:
     preprocessing = as_preprocessing(parameters.input)
     with reading() as session:
         names = class_names(session, job.project_id)
-        train = image_rows(session, job.project_id, Split.TRAIN)
-        validation = image_rows(session, job.project_id, Split.VALIDATION)
+        train = image_rows(session, job.material.datasets, Split.TRAIN)
+        validation = image_rows(session, job.material.datasets, Split.VALIDATION)
         group_by = session.get_one(Project, job.project_id).group_by
     model = architectures.build(parameters.architecture, len(names), preprocessing, parameters.seed)
     if parameters.pretrained and job.first == 0:
@@ -63,7 +64,7 @@ def work(job: Job) -> Write:
         architecture=parameters.architecture,
         input=parameters.input,
         weights=storage().put(checkpoints.to_safetensors(model)),
-        choice=choose_attribution(job.project_id, model, preprocessing),
+        choice=choose_attribution(job.material.datasets, model, preprocessing),
     )
 
     def write(session: Session, run: Run) -> dict[str, Any]:

@@ -55,13 +55,13 @@ def device() -> torch.device:
     return torch.device(wanted)
 
 
-def image_rows(session: Session, project_id: UUID, split: Split) -> list[ImageRow]:
-    """All images of a split, in the order of their import."""
+def image_rows(session: Session, datasets: Sequence[UUID], split: Split) -> list[ImageRow]:
+    """All images of a split in these data sets, in the order of their import."""
     statement = (
         select(Image, TargetClass.position, TargetClass.name)
         .join(Dataset, Dataset.id == Image.dataset_id)
         .join(TargetClass, TargetClass.id == Image.class_id)
-        .where(Dataset.project_id == project_id, Image.split == split)
+        .where(Dataset.id.in_(datasets), Image.split == split)
         .order_by(Dataset.created_at, Image.position)
     )
     return [_row(image, position, name) for image, position, name in session.execute(statement)]
@@ -133,9 +133,9 @@ def logits_of(model: nn.Module, images: Tensor, batch: int = 128) -> Tensor:
     return torch.cat(parts)
 
 
-def baseline_images(session: Session, project_id: UUID, preprocessing: Preprocessing, seed: int) -> Tensor:
+def baseline_images(session: Session, datasets: Sequence[UUID], preprocessing: Preprocessing, seed: int) -> Tensor:
     """(R, C, S, S): training images drawn with the run's seed, the background of an attribution."""
-    rows = image_rows(session, project_id, Split.TRAIN)
+    rows = image_rows(session, datasets, Split.TRAIN)
     return pictures([rows[i] for i in baseline_index(len(rows), BASELINES, seed).tolist()], preprocessing)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Kind, Run
 from app.runs.parameters import Parameters
+from worker.tasks.material import Material
 
 P = TypeVar("P", bound=Parameters)
 
@@ -42,6 +43,7 @@ class Job:
     project_id: UUID
     kind: Kind
     raw_parameters: Parameters
+    material: Material
     number: int
     first: int
     last: int

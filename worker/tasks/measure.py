@@ -43,15 +43,13 @@ def plan(session: Session, run: Run) -> Plan:
 
 def work(job: Job) -> Write:
     with reading() as session:
-        run = session.get_one(Run, job.run_id)
-        what = evaluated(session, run)
-        checkpoint_id, split = what.pairs()[job.first]
-        rows = image_rows(session, job.project_id, split)
+        checkpoint_id, split = evaluated(session, session.get_one(Run, job.run_id)).pairs()[job.first]
+        rows = image_rows(session, job.material.datasets, split)
         correct = correct_by_image(session, job.run_id, checkpoint_id, split)
         group_by = session.get_one(Project, job.project_id).group_by
-        correction = correction_of(session, what.critique_id) if what.critique_id else None
+        correction = correction_of(session, job.material.spurious)
         loaded = load_checkpoint(checkpoint_id)
-        baselines = baseline_images(session, job.project_id, loaded.preprocessing, seed=0)
+        baselines = baseline_images(session, job.material.datasets, loaded.preprocessing, seed=0)
     hits = torch.tensor([correct[row.id] for row in rows])
     figures = measured(job, loaded, baselines, rows, hits, group_by, correction).model_dump(mode="json")
 
@@ -81,7 +79,7 @@ def measured(
     rows: list[ImageRow],
     hits: Tensor,
     group_by: list[Any],
-    correction: Correction | None,
+    correction: Correction,
 ) -> Figures:
     names = group_names(rows, group_by)
     groups = evaluation.by_group(hits, names)
@@ -147,10 +145,10 @@ def mu_align(job: Job, loaded: Loaded, baselines: Tensor, rows: list[ImageRow]) 
     return as_estimate(evaluation.mu_align(phi, true_masks(some, loaded.preprocessing.size)))
 
 
-def evidence_on_spurious(job: Job, loaded: Loaded, baselines: Tensor, correction: Correction | None) -> Estimate:
+def evidence_on_spurious(job: Job, loaded: Loaded, baselines: Tensor, correction: Correction) -> Estimate:
     """Share of the attribution on clusters that stand as spurious, over the alignment images that have some."""
     chosen = with_spurious(correction)
-    if correction is None or not chosen:
+    if not chosen:
         return Estimate(missing="No cluster stands as spurious yet.")
     chosen = chosen[:EXPLAINED]
     aligned = correction.images(loaded.preprocessing)
@@ -162,8 +160,8 @@ def evidence_on_spurious(job: Job, loaded: Loaded, baselines: Tensor, correction
     return Estimate(value=1 - kept.value, low=1 - kept.high, high=1 - kept.low, n=kept.n)
 
 
-def with_spurious(correction: Correction | None) -> list[int]:
-    return [i for i, some in enumerate(correction.spurious) if some] if correction else []
+def with_spurious(correction: Correction) -> list[int]:
+    return [i for i, some in enumerate(correction.spurious) if some]
 
 
 def settled_on_truth(job: Job, loaded: Loaded, rows: list[ImageRow]) -> list[Settling]:
@@ -176,8 +174,8 @@ def settled_on_truth(job: Job, loaded: Loaded, rows: list[ImageRow]) -> list[Set
     return settle(loaded, pictures(some, loaded.preprocessing), labels_of(some), masks, TRUE_MASKS)
 
 
-def settled_on_clusters(job: Job, loaded: Loaded, correction: Correction | None) -> list[Settling]:
-    if correction is None or not with_spurious(correction):
+def settled_on_clusters(job: Job, loaded: Loaded, correction: Correction) -> list[Settling]:
+    if not with_spurious(correction):
         return []
     job.check()
     aligned = correction.images(loaded.preprocessing)

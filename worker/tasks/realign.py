@@ -22,6 +22,7 @@ from worker.tasks.corrections import Correction, correction_of
 from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, save_state, train_chunk
 from worker.tasks.inputs import Loaded, baseline_images, device, image_rows, labels_of, load_checkpoint, pictures
 from worker.tasks.job import Job, Plan, RefusedError, Write
+from worker.tasks.material import material_of
 from worker.tasks.register import Made, add_checkpoint
 from worker.vision import checkpoints
 
@@ -33,12 +34,13 @@ WATCHED = 16
 def plan(session: Session, run: Run) -> Plan:
     parameters = RealignmentParameters.model_validate(run.parameters)
     checkpoint = realigned_checkpoint(session, parameters.critique_id)
-    if not any(correction_of(session, parameters.critique_id).spurious):
+    material = material_of(run)
+    if not any(material.spurious.values()):
         raise RefusedError(
             "No cluster stands as spurious, so there is nothing to correct. "
             "Review the cases or write the specification."
         )
-    images = len(image_rows(session, run.project_id, Split.TRAIN))
+    images = len(image_rows(session, material.datasets, Split.TRAIN))
     size = epochs_a_shard(parameters.epochs, images, checkpoint.size)
     return Plan(parameters.epochs * (2 if parameters.control else 1), size, sequential=True)
 
@@ -67,12 +69,12 @@ def work(job: Job) -> Write:
     loss: Loss = parameters.loss if job.first < parameters.epochs else CONTROL
     with reading() as session:
         parent = realigned_checkpoint(session, parameters.critique_id)
-        correction = correction_of(session, parameters.critique_id)
-        train = image_rows(session, job.project_id, Split.TRAIN)
-        validation = image_rows(session, job.project_id, Split.VALIDATION)
+        correction = correction_of(session, job.material.spurious)
+        train = image_rows(session, job.material.datasets, Split.TRAIN)
+        validation = image_rows(session, job.material.datasets, Split.VALIDATION)
         group_by = session.get_one(Project, job.project_id).group_by
         loaded = load_checkpoint(parent.id)
-        baselines = baseline_images(session, job.project_id, loaded.preprocessing, seed=0)
+        baselines = baseline_images(session, job.material.datasets, loaded.preprocessing, seed=0)
     aligned = correction.images(loaded.preprocessing)
     # The loaded checkpoint is shared by this process's shards; training changes a copy.
     model = deepcopy(loaded.model)

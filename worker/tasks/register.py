@@ -1,5 +1,6 @@
 """A checkpoint that somebody brings: checked, converted to safetensors, given its attribution method."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -45,7 +46,7 @@ def work(job: Job) -> Write:
         architecture=parameters.architecture,
         input=parameters.input,
         weights=storage().put(checkpoints.to_safetensors(model)),
-        choice=choose_attribution(job.project_id, model, preprocessing),
+        choice=choose_attribution(job.material.datasets, model, preprocessing),
         parent_id=parameters.parent_id,
     )
 
@@ -85,15 +86,15 @@ def order_of(given: tuple[str, ...], wanted: list[str]) -> list[int]:
     return [given.index(name) for name in wanted]
 
 
-def choose_attribution(project_id: UUID, model: nn.Module, preprocessing: Preprocessing) -> Choice:
+def choose_attribution(datasets: Sequence[UUID], model: nn.Module, preprocessing: Preprocessing) -> Choice:
     """Every architecture proves that its explanations add up, on images of the project."""
     with reading() as session:
-        rows = image_rows(session, project_id, Split.TRAIN)[:PROOFS]
+        rows = image_rows(session, datasets, Split.TRAIN)[:PROOFS]
         if not rows:
             raise RefusedError(
                 "Import a data set first: a checkpoint's explanations are proven on the project's images."
             )
-        baselines = baseline_images(session, project_id, preprocessing, seed=0)
+        baselines = baseline_images(session, datasets, preprocessing, seed=0)
     on = device()
     model = model.eval().to(on)
     return choose(model, pictures(rows, preprocessing).to(on), labels_of(rows).to(on), baselines.to(on))

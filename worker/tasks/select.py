@@ -27,6 +27,7 @@ from worker.tasks.inputs import (
     true_masks,
 )
 from worker.tasks.job import Job, Plan, RefusedError, Write
+from worker.tasks.material import material_of
 
 # Images of each kind of sample whose clusters are compared with the true masks.
 COMPARED = 40
@@ -37,7 +38,7 @@ SAMPLES: tuple[sampling.Strategy, ...] = ("low_entropy", "low_entropy_per_class"
 
 def plan(session: Session, run: Run) -> Plan:
     """One shard: the choice needs every image's entropy at once."""
-    total = len(image_rows(session, run.project_id, Split.TRAIN))
+    total = len(image_rows(session, material_of(run).datasets, Split.TRAIN))
     if total == 0:
         raise RefusedError("This project has no training images to explain; import a data set first.")
     return Plan(total, shard_size=total)
@@ -47,8 +48,8 @@ def work(job: Job) -> Write:
     parameters = job.parameters(AnalysisParameters)
     loaded = load_checkpoint(parameters.checkpoint_id)
     with reading() as session:
-        rows = image_rows(session, job.project_id, Split.TRAIN)
-        baselines = baseline_images(session, job.project_id, loaded.preprocessing, parameters.seed)
+        rows = image_rows(session, job.material.datasets, Split.TRAIN)
+        baselines = baseline_images(session, job.material.datasets, loaded.preprocessing, parameters.seed)
     logits = all_logits(job, loaded, rows)
     labels = labels_of(rows)
     chosen = sampling.alignment_set(logits, labels, parameters.count, parameters.strategy, parameters.seed)

@@ -1,0 +1,117 @@
+"""Images that are imported and reviews that are given while a run works change nothing in it."""
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
+
+from app.db import reading, transaction
+from app.models import (
+    Answer,
+    Checkpoint,
+    Cluster,
+    Prediction,
+    Project,
+    Report,
+    Review,
+    Run,
+    Shard,
+    ShardState,
+    State,
+)
+from app.models.figures import Figures
+from app.runs.parameters import EvaluationParameters, RealignmentParameters
+from tests import factories
+from tests.drawn import INPUT
+from tests.worker.tasks import small
+from worker.tasks import engine
+from worker.tasks.corrections import correction_of
+from worker.tasks.here import run_here
+from worker.tasks.inputs import load_assignment
+from worker.tasks.material import material_of
+from worker.vision.preprocessing import Preprocessing
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.fixture
+def project(database: str) -> Project:
+    del database
+    return small.add_project()
+
+
+def change_everything(project: Project, critique: UUID) -> None:
+    """More images come, and a person says of every cluster that stands as spurious that it is relevant."""
+    with transaction() as session:
+        again = session.get_one(Project, project.id, options=[selectinload(Project.classes)])
+        factories.add_images(session, again, per_class=3)
+        user = factories.add_user(session, f"reader of {critique}")
+        for cluster in session.scalars(select(Cluster).where(Cluster.words == "letter")):
+            said = {"cluster_id": cluster.id, "user_id": user.id, "run_id": critique, "blind": False}
+            session.add(Review(answer=Answer.RELEVANT, **said))
+
+
+def do_one_shard(run_id: UUID) -> None:
+    with reading() as session:
+        pending = (Shard.run_id == run_id, Shard.state == ShardState.PENDING)
+        shard = session.scalars(select(Shard).where(*pending).order_by(Shard.number)).first()
+    assert shard is not None
+    engine.run_shard(run_id, shard.stage, shard.number)
+
+
+def weights_of(run: Run) -> list[str]:
+    with reading() as session:
+        made = select(Checkpoint.weights).where(Checkpoint.run_id == run.id)
+        return list(session.scalars(made.order_by(Checkpoint.number)))
+
+
+def test_a_realignment_ends_as_if_nothing_had_come_meanwhile(project, monkeypatch):
+    monkeypatch.setattr("worker.tasks.epochs.PIXELS_A_SHARD", 1.0)
+    critique = small.add_critique(project, small.add_checkpoint(project))
+    asked = RealignmentParameters(critique_id=critique, epochs=2, batch_size=4)
+    undisturbed = small.ended(project, asked)
+    run_id = small.start(project, asked)
+    engine.begin(run_id)
+    do_one_shard(run_id)
+    change_everything(project, critique)
+    run_here(run_id)
+    run = small.run_of(run_id)
+    assert run.state is State.SUCCEEDED, run.error_details
+    assert weights_of(run) == weights_of(undisturbed)
+    assert run.result["spurious_clusters"] == undisturbed.result["spurious_clusters"] > 0
+    with reading() as session:
+        reports = session.scalars(select(Report).where(Report.run_id == run_id)).all()
+    assert {Figures.model_validate(report.figures).accuracy.n for report in reports} == {8}
+    assert all(report.figures["evidence_on_spurious"]["value"] is not None for report in reports)
+
+
+def test_an_evaluation_answers_for_the_images_that_there_were(project, monkeypatch):
+    monkeypatch.setattr("worker.tasks.predict.SHARD", 5)
+    checkpoint = small.add_checkpoint(project)
+    run_id = small.start(project, EvaluationParameters(checkpoint_ids=(checkpoint,)))
+    engine.begin(run_id)
+    do_one_shard(run_id)
+    change_everything(project, run_id)
+    run_here(run_id)
+    assert small.run_of(run_id).state is State.SUCCEEDED, small.run_of(run_id).error_details
+    with reading() as session:
+        assert session.scalar(select(func.count()).select_from(Prediction).where(Prediction.run_id == run_id)) == 16
+
+
+def test_a_checkpoint_of_another_input_size_is_measured_under_the_same_masks(project):
+    critique = small.add_critique(project, small.add_checkpoint(project))
+    smaller = small.add_checkpoint(project, size=INPUT // 2)
+    run = small.ended(project, EvaluationParameters(checkpoint_ids=(smaller,), critique_id=critique))
+    assert run.state is State.SUCCEEDED, run.error_details
+    with reading() as session:
+        correction = correction_of(session, material_of(run).spurious)
+        reports = session.scalars(select(Report).where(Report.run_id == run.id)).all()
+    assert all(report.figures["evidence_on_spurious"]["value"] is not None for report in reports)
+    masks = correction.images(Preprocessing(INPUT // 2, 1, (0.5,), (0.5,))).masks
+    whole = correction.masks(INPUT)
+    assert masks.shape == (len(correction.rows), 1, INPUT // 2, INPUT // 2)
+    assert set(masks.unique().tolist()) == {0.0, 1.0}
+    assert masks.mean().item() == pytest.approx(whole.mean().item(), abs=0.01)
+    for mask, blob, numbers in zip(whole, correction.assignments, correction.spurious, strict=True):
+        assert (mask[0].numpy() > 0).tolist() == [[each in numbers for each in row] for row in load_assignment(blob)]
