@@ -233,6 +233,7 @@ def add_analysis(
         for position, image in enumerate(images)
     ]
     run.result = {
+        "lvlm": project.lvlm,
         "summaries": {str(target.id): sentences(target, made) for target in project.classes},
         "sampling": {
             "low_entropy": {"value": 0.5, "low": 0.39, "high": 0.61, "n": 80},
@@ -340,12 +341,13 @@ def add_critique(
     """A finished critique: right on what the words name, uncertain where a cluster has no words."""
     parameters = CritiqueParameters(analysis_id=analysis.id, specification_id=specification.id)
     run = add_run(session, project, parameters, Kind.CRITIQUE, user)
+    run.result = {"lvlm": project.lvlm}
     for explanation in explanations:
         critique = Critique(
             run_id=run.id,
             explanation_id=explanation.id,
             specification_id=specification.id,
-            lvlm="embedded",
+            lvlm=project.lvlm,
             text=" ".join(critic_words(cluster) for cluster in explanation.clusters),
         )
         critique.verdicts = [verdict_on(cluster) for cluster in explanation.clusters]
@@ -401,6 +403,7 @@ def finish_trial(run: Run, explanations: Sequence[Explanation]) -> None:
     run.state = State.SUCCEEDED
     run.finished_at = now()
     run.result = {
+        "lvlm": "embedded",
         "cases": [
             {
                 "explanation_id": str(made.id),

@@ -11,7 +11,7 @@ from app.behaviour.forms import AnalysisForm
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import Checkpoint, Project, Report, Run
 from app.models.figures import Figures
-from app.projects.lvlm import speaker_of
+from app.projects.lvlm import speaker_in
 from app.projects.queries import Step, loop_state
 from app.runs.actions import start_run
 
@@ -40,7 +40,7 @@ def show_behaviour(
         classes=queries.behaviour_by_class(session, project, shown),
         sampling=queries.sampling_of(shown),
         measured=queries.newest_measured(session, parameters.checkpoint_id),
-        speaker=speaker_of(project.lvlm),
+        speaker=speaker_in(shown),
         run=queries.unfinished_analysis(analyses, shown),
         others=[run for run in analyses if run is not shown and queries.chosen_analysis([run], None)],
     )
@@ -108,7 +108,7 @@ def show_pictures(
         analysis=run,
         shown=pictures.explanations(session, run.id, wanted, number),
         names={target.id: target.name for target in project.classes},
-        speaker=speaker_of(project.lvlm) if words else None,
+        speaker=speaker_in(run) if words else None,
         wanted=request.url.remove_query_params("page").query,
     )
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import Answer, Kind, Project, Run, State, User
-from app.projects.lvlm import speaker_of
+from app.projects.lvlm import speaker_in, speaker_of
 from app.projects.queries import LoopState, Step, loop_state, newest_specification
 from app.review import queries
 from app.review.actions import record_answer, take_back
@@ -82,7 +82,7 @@ def case_context(
         "said": queries.said_of(session, critique, target.id) if target else None,
         "class_id": class_id,
         "chosen_class": next((each for each in project.classes if each.id == class_id), None),
-        "speaker": speaker_of(project.lvlm),
+        "speaker": speaker_in(critique),
         "seconds_left": remaining * SECONDS_A_CASE,
     }
 

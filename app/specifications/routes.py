@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.behaviour.evidence import evidence_by_class
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import Explanation, Kind, Project, Run, Specification, TargetClass
-from app.projects.lvlm import speaker_of
+from app.projects.lvlm import speaker_in, speaker_of
 from app.projects.queries import Step, loop_state
 from app.runs.parameters import EntryText
 from app.specifications import examples, queries
@@ -173,7 +173,7 @@ def trial_fragment(request: Request, session: Session, project: Project, run: Ru
         project=project,
         run=run,
         cases=[(explanations[UUID(case["explanation_id"])], case) for case in cases],
-        speaker=speaker_of(project.lvlm),
+        speaker=speaker_in(run),
     )
 
 

@@ -5,7 +5,7 @@ that the repository ships, which is loaded by ``transformers`` too. What a model
 those who asked, and never interpreted.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -57,6 +57,17 @@ class Call:
     bytes: int  # of the request's body
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server, how often to try again, and how hard to press it."""
+
+    timeout: float = 120.0  # seconds for one answer
+    tries: int = 5
+    first_wait: float = 1.0  # seconds before the second try; doubles each time, up to a minute
+    at_once: int = 4  # requests under way
+    per_minute: float = 0.0  # requests begun; 0: no limit
+
+
 class LVLM(Protocol):
     @property
     def name(self) -> str:
@@ -79,14 +90,14 @@ def load(
     dtype: DType = "auto",
     allowed_hosts: frozenset[str] = frozenset(),
     key: str = "",
-    on_call: Callable[[Call], None] | None = None,
+    patience: Patience | None = None,
 ) -> LVLM:
     """The LVLM that ``spec`` names. Raises LVLMError.
 
     ``embedded``                           the small LVLM of this repository, offline;
     ``transformers:<folder or hub name>``  any chat model with pictures that Transformers knows; a folder: offline;
     ``openai:<model>@<base url>``          an OpenAI-compatible server, as ``openai:qwen2.5-vl@http://gpu:8000/v1``.
-                                           Its host must be in ``allowed_hosts``; ``on_call`` is told of every request.
+                                           Its host must be in ``allowed_hosts``; it alone needs ``patience``.
     """
     if spec == EMBEDDED:
         from worker.lvlm.transformers import load_transformers
@@ -100,7 +111,7 @@ def load(
         from worker.lvlm.openai_api import OpenAILVLM
 
         model, _, url = spec.removeprefix(OPENAI).rpartition("@")
-        return OpenAILVLM(model, url, allowed_hosts=allowed_hosts, key=key, on_call=on_call)
+        return OpenAILVLM(model, url, allowed_hosts=allowed_hosts, key=key, patience=patience)
     raise LVLMError(f"There is no LVLM {spec!r}: say embedded, transformers:<folder or name> or openai:<model>@<url>.")
 
 

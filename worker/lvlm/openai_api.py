@@ -4,6 +4,7 @@ Nothing leaves this machine unless the host is on the allow-list, and every requ
 """
 
 import base64
+import copy
 import io
 import json
 import math
@@ -22,7 +23,7 @@ import httpx2
 from PIL.Image import Image
 from pydantic import BaseModel, Field, ValidationError
 
-from worker.lvlm import Answer, Call, Conversation, LVLMError, Turn
+from worker.lvlm import Answer, Call, Conversation, LVLMError, Patience, Turn
 
 TOP_LOGPROBS = 20  # the most that servers give
 LEAST_MASS = 0.05  # as in ``worker.lvlm.transformers``: with less, the model was about to say something else
@@ -30,17 +31,6 @@ CHOICE_TOKENS = 8
 BUSY = 429
 SERVER_ERROR = 500
 LONGEST_WAIT = 60.0  # seconds
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait, how often to try again, and how hard to press the server."""
-
-    timeout: float = 120.0  # seconds for one answer
-    tries: int = 5
-    first_wait: float = 1.0  # seconds before the second try; doubles each time, up to LONGEST_WAIT
-    at_once: int = 4  # requests under way
-    per_second: float = math.inf  # requests begun
 
 
 class _Score(BaseModel):
@@ -57,7 +47,7 @@ class _Scores(BaseModel):
 
 
 class _Message(BaseModel):
-    content: str
+    content: str | None = None  # a model that ran out of room while it thought has none
 
 
 class _Choice(BaseModel):
@@ -73,7 +63,7 @@ class _Completion(BaseModel):
 class _Pace:
     """Spaces the requests of all threads evenly."""
 
-    per_second: float
+    per_minute: float
     next_start: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -81,7 +71,7 @@ class _Pace:
         with self.lock:
             now = time.monotonic()
             start = max(now, self.next_start)
-            self.next_start = start + 1 / self.per_second
+            self.next_start = start + (60 / self.per_minute if self.per_minute else 0)
         time.sleep(start - now)
 
 
@@ -108,9 +98,9 @@ class OpenAILVLM:
         self.name = f"{model}@{self.host}"
         self.model = model
         self.patience = patience or Patience()
-        self._on_call = on_call or (lambda _: None)
+        self.on_call = on_call or (lambda _: None)
         self._recording = threading.Lock()
-        self._pace = _Pace(self.patience.per_second)
+        self._pace = _Pace(self.patience.per_minute)
         self._client = httpx2.Client(
             base_url=url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -130,6 +120,12 @@ class OpenAILVLM:
     def close(self) -> None:
         """Give the connections back."""
         self._client.close()
+
+    def telling(self, on_call: Callable[[Call], None]) -> Self:
+        """The same client at the same pace, for somebody who wants to be told of every request."""
+        told = copy.copy(self)
+        told.on_call = on_call
+        return told
 
     def ask(
         self, conversations: Sequence[Conversation], *, max_tokens: int = 256, choices: tuple[str, ...] = ()
@@ -181,7 +177,7 @@ class OpenAILVLM:
 
     def _record(self, call: Call) -> None:
         with self._recording:
-            self._on_call(call)
+            self.on_call(call)
 
 
 def _message(turn: Turn) -> dict[str, object]:
@@ -213,7 +209,7 @@ def _answer(content: bytes, choices: tuple[str, ...], name: str) -> Answer:
         choice = _Completion.model_validate_json(content).choices[0]
     except ValidationError as error:
         raise LVLMError(f"{name} answered in a form that is no chat completion: {content[:200]!r}") from error
-    text = choice.message.content.strip()
+    text = (choice.message.content or "").strip()
     if not choices:
         return Answer(text)
     positions = choice.logprobs.content if choice.logprobs else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,17 +10,14 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.config import settings
 from app.db import transaction
-from app.models import Explanation, Image, LVLMCall, Project
+from app.models import Explanation, Image, LVLMCall, Project, Run
 from app.storage import storage
-from worker import lvlm
-from worker.lvlm import LVLM
+from worker.lvlm import LVLM, Call, Patience, load
+from worker.lvlm.openai_api import OpenAILVLM
 from worker.method.critic import Case, ClassSpecification
 from worker.method.marks import draw_marks
 from worker.tasks.inputs import device, load_assignment
-from worker.tasks.job import RefusedError
 from worker.vision.pictures import load_image
-
-NO_LVLM = "none"
 
 
 @dataclass(frozen=True)
@@ -61,31 +58,46 @@ def cases(rows: Sequence[Explained], specification: dict[UUID, ClassSpecificatio
     made = []
     for row in rows:
         assignment = load_assignment(row.assignment).astype("int8") - 1
-        marks = draw_marks(load_image(storage().get(row.image_blob)), assignment)
+        marks = draw_marks(load_image(storage().get(row.image_blob), settings().max_image_pixels), assignment)
         words = specification.get(row.class_id, ClassSpecification(row.class_name, "", "", ""))
         made.append(Case(marks=marks, label=row.class_name, specification=words))
     return made
 
 
+def keep_lvlm(session: Session, run: Run) -> str:
+    """The project's LVLM, kept with the run: another that is chosen meanwhile does not answer the rest of it."""
+    name = session.get_one(Project, run.project_id).lvlm
+    run.result = {**run.result, "lvlm": name}
+    return name
+
+
+def kept_lvlm(session: Session, run_id: UUID) -> str:
+    return str(session.get_one(Run, run_id).result["lvlm"])
+
+
+def lvlm_for(run_id: UUID, name: str) -> LVLM:
+    """The LVLM of that name; every call that leaves the machine is logged under the run."""
+    model = loaded_lvlm(name)
+    return model.telling(partial(log_call, run_id)) if isinstance(model, OpenAILVLM) else model
+
+
 @lru_cache(maxsize=1)
-def loaded_lvlm(spec: str, run_id: UUID) -> LVLM:
-    """The model stays in the process for the run; every call that leaves the machine is logged under that run."""
-
-    def log_call(call: lvlm.Call) -> None:
-        with transaction() as session:
-            session.add(LVLMCall(run_id=run_id, host=call.host, images=call.images, bytes=call.bytes))
-
-    return lvlm.load(
-        spec,
+def loaded_lvlm(name: str) -> LVLM:
+    """It stays in the process, whichever run asks it; loading takes long, and a server's rate limit is one for all."""
+    known = settings()
+    return load(
+        name,
         device=str(device()),
-        allowed_hosts=settings().allowed_hosts,
-        on_call=log_call,
-        key=settings().lvlm_key,
+        allowed_hosts=known.allowed_hosts,
+        key=known.lvlm_key,
+        patience=Patience(
+            timeout=known.lvlm_timeout_seconds,
+            tries=known.lvlm_tries,
+            per_minute=known.lvlm_requests_per_minute,
+        ),
     )
 
 
-def lvlm_of(session: Session, project_id: UUID) -> str:
-    spec = session.get_one(Project, project_id).lvlm
-    if spec == NO_LVLM:
-        raise RefusedError("This project has no LVLM, so there is no critic to ask. People judge alone, under Review.")
-    return spec
+def log_call(run_id: UUID, call: Call) -> None:
+    with transaction() as session:
+        session.add(LVLMCall(run_id=run_id, host=call.host, images=call.images, bytes=call.bytes, created_at=call.at))

@@ -20,22 +20,23 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
+from app.projects.lvlm import NONE
 from app.runs.parameters import CritiqueParameters, TrialParameters
 from worker.method.critic import ClassSpecification, criticise
 from worker.method.critic import Critique as Critic
 from worker.method.judge import DEFAULT_EXAMPLES, Example, judge
 from worker.method.judge import Verdict as Judged
-from worker.tasks.cases import NO_LVLM, Explained, cases, explained, loaded_lvlm, lvlm_of
-from worker.tasks.job import Job, Plan, Write
+from worker.tasks.cases import Explained, cases, explained, keep_lvlm, kept_lvlm, lvlm_for
+from worker.tasks.job import Job, Plan, RefusedError, Write
 
 SHARD = 16
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a critique or a trial asks: which explanations, under which words."""
+    """What a critique or a trial asks: whom, about which explanations, under which words."""
 
-    spec: str
+    lvlm: str
     rows: list[Explained]
     specification: dict[UUID, ClassSpecification]
     examples: tuple[Example, ...]
@@ -43,7 +44,12 @@ class Asked:
 
 
 def plan(session: Session, run: Run) -> Plan:
+    lvlm = keep_lvlm(session, run)
     if run.kind is Kind.TRIAL:
+        if lvlm == NONE:
+            raise RefusedError(
+                "This project has no LVLM, so there is no critic to ask. People judge alone, under Review."
+            )
         parameters = TrialParameters.model_validate(run.parameters)
         return Plan(len(parameters.explanation_ids), SHARD)
     analysis = CritiqueParameters.model_validate(run.parameters).analysis_id
@@ -54,9 +60,9 @@ def plan(session: Session, run: Run) -> Plan:
 def work(job: Job) -> Write:
     with reading() as session:
         asked = ask_for_trial(session, job) if job.kind is Kind.TRIAL else ask_for_critique(session, job)
-    if asked.spec == NO_LVLM:
+    if asked.lvlm == NONE:
         return keep_critique(job, asked, *left_to_people(asked.rows))
-    model = loaded_lvlm(asked.spec, job.run_id)
+    model = lvlm_for(job.run_id, asked.lvlm)
     shown = cases(asked.rows, asked.specification)
     critiques = criticise(model, shown)
     job.check()
@@ -73,10 +79,9 @@ def ask_for_critique(session: Session, job: Job) -> Asked:
         parameters.specification_id,
         options=[joinedload(Specification.entries).joinedload(SpecificationEntry.target_class)],
     )
-    project = session.get_one(Project, job.project_id)
-    notes = project.critic_notes
+    notes = session.get_one(Project, job.project_id).critic_notes
     return Asked(
-        spec=project.lvlm,
+        lvlm=kept_lvlm(session, job.run_id),
         rows=explained(session, Explanation.run_id == parameters.analysis_id)[job.first : job.last],
         specification={
             entry.class_id: ClassSpecification(
@@ -96,7 +101,7 @@ def ask_for_trial(session: Session, job: Job) -> Asked:
     notes = session.get_one(Project, job.project_id).critic_notes
     defaults = CritiqueParameters.model_fields
     return Asked(
-        spec=lvlm_of(session, job.project_id),
+        lvlm=kept_lvlm(session, job.run_id),
         rows=explained(session, Explanation.id.in_(parameters.explanation_ids))[job.first : job.last],
         specification={
             entry.class_id: ClassSpecification(
@@ -131,7 +136,7 @@ def keep_critique(job: Job, asked: Asked, critiques: list[Critic], verdicts: lis
             run_id=job.run_id,
             explanation_id=row.id,
             specification_id=parameters.specification_id,
-            lvlm=asked.spec,
+            lvlm=asked.lvlm,
             text=critique.text,
             verdicts=[
                 Verdict(
@@ -149,7 +154,7 @@ def keep_critique(job: Job, asked: Asked, critiques: list[Critic], verdicts: lis
     ]
 
     def write(session: Session, run: Run) -> dict[str, Any]:
-        run.result = {**run.result, "lvlm": asked.spec}
+        del run
         session.add_all(made)
         return {}
 
@@ -177,7 +182,7 @@ def keep_trial(asked: Asked, critiques: list[Critic], verdicts: list[tuple[Judge
 
     def write(session: Session, run: Run) -> dict[str, Any]:
         del session
-        run.result = {**run.result, "lvlm": asked.spec, "cases": [*run.result.get("cases", []), *shown]}
+        run.result = {**run.result, "cases": [*run.result.get("cases", []), *shown]}
         return {}
 
     return write

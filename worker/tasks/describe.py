@@ -7,9 +7,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.db import reading
-from app.models import Cluster, Explanation, Project, Run
+from app.models import Cluster, Explanation, Run
+from app.projects.lvlm import NONE
 from worker.method.critic import describe
-from worker.tasks.cases import NO_LVLM, cases, explained, loaded_lvlm, lvlm_of
+from worker.tasks.cases import cases, explained, keep_lvlm, kept_lvlm, lvlm_for
 from worker.tasks.job import Job, Plan, Write
 
 SHARD = 20
@@ -17,7 +18,7 @@ SHARD = 20
 
 def plan(session: Session, run: Run) -> Plan:
     """Nothing to do in a project without an LVLM: its clusters are told by their place alone."""
-    if session.get_one(Project, run.project_id).lvlm == NO_LVLM:
+    if keep_lvlm(session, run) == NONE:
         return Plan(0, SHARD)
     total = session.scalar(select(func.count()).select_from(Explanation).where(Explanation.run_id == run.id))
     return Plan(total or 0, SHARD)
@@ -25,14 +26,14 @@ def plan(session: Session, run: Run) -> Plan:
 
 def work(job: Job) -> Write:
     with reading() as session:
-        spec = lvlm_of(session, job.project_id)
+        lvlm = kept_lvlm(session, job.run_id)
         rows = explained(session, Explanation.run_id == job.run_id)[job.first : job.last]
     named: dict[UUID, str] = {}
-    for row, words in zip(rows, describe(loaded_lvlm(spec, job.run_id), cases(rows, {})), strict=True):
+    for row, words in zip(rows, describe(lvlm_for(job.run_id, lvlm), cases(rows, {})), strict=True):
         named |= {row.clusters[number]: text for number, text in enumerate(words, 1) if number in row.clusters and text}
 
     def write(session: Session, run: Run) -> dict[str, Any]:
-        run.result = {**run.result, "lvlm": spec}
+        del run
         for cluster_id, words in named.items():
             session.execute(update(Cluster).where(Cluster.id == cluster_id).values(words=words[:200]))
         return {}

@@ -86,7 +86,7 @@ def pictures(rows: Sequence[ImageRow], preprocessing: Preprocessing) -> Tensor:
     """(N, C, S, S) float32, normalised, on the CPU."""
     if not rows:
         return torch.empty(0, preprocessing.channels, preprocessing.size, preprocessing.size)
-    return to_tensor([storage().get(row.blob) for row in rows], preprocessing)
+    return to_tensor([storage().get(row.blob) for row in rows], preprocessing, settings().max_image_pixels)
 
 
 def labels_of(rows: Sequence[ImageRow]) -> Tensor:
@@ -96,7 +96,8 @@ def labels_of(rows: Sequence[ImageRow]) -> Tensor:
 def true_masks(rows: Sequence[ImageRow], size: int) -> Tensor:
     """(N, S, S) bool; false everywhere where an image has no mask. For measuring only."""
     empty = torch.zeros(size, size, dtype=torch.bool)
-    masks = [mask_to_tensor(storage().get(row.mask_blob), size) if row.mask_blob else empty for row in rows]
+    most = settings().max_image_pixels
+    masks = [mask_to_tensor(storage().get(row.mask_blob), size, most) if row.mask_blob else empty for row in rows]
     return torch.stack(masks) if masks else torch.zeros(0, size, size, dtype=torch.bool)
 
 

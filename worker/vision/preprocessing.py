@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from worker.vision.pictures import load_image, to_8_bit
+from worker.vision.pictures import MAX_PIXELS, load_image, to_8_bit
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,17 @@ class Preprocessing:
             raise ValueError("Every std must be above zero.")
 
 
-def to_tensor(images: Sequence[bytes | Image.Image], pre: Preprocessing) -> Tensor:
-    """Pictures as (B, C, S, S) float32, normalised.
+def to_tensor(images: Sequence[bytes | Image.Image], pre: Preprocessing, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """Pictures as (B, C, S, S) float32, normalised; ``max_pixels`` is the most that a stored one may have.
 
     The whole picture is resized, even if that changes its proportions: a shortcut often stands at the border, where
     cropping would hide it from the explanation. Raises ImageError.
     """
-    pixels = np.stack([_pixels(image, pre) for image in images]) if images else np.zeros((0, pre.size, pre.size), "u1")
+    pixels = (
+        np.stack([_pixels(image, pre, max_pixels) for image in images])
+        if images
+        else np.zeros((0, pre.size, pre.size), "u1")
+    )
     values = (
         torch.from_numpy(pixels).float().div_(255).reshape(-1, pre.size, pre.size, pre.channels).permute(0, 3, 1, 2)
     )
@@ -53,14 +57,16 @@ def to_pixels(images: Tensor, pre: Preprocessing) -> Tensor:
     return (images * std + mean).mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def mask_to_tensor(data: bytes, size: int) -> Tensor:
+def mask_to_tensor(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Tensor:
     """A mask picture (white where the object is) as bool (S, S): true where at least half of the pixel is covered."""
-    mask = load_image(data).convert("L").resize((size, size), Image.Resampling.BOX)
+    mask = load_image(data, max_pixels).convert("L").resize((size, size), Image.Resampling.BOX)
     return torch.from_numpy(np.asarray(mask) >= 128)  # noqa: PLR2004 - half of 255
 
 
-def _pixels(image: bytes | Image.Image, pre: Preprocessing) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    picture = to_8_bit(image) if isinstance(image, Image.Image) else load_image(image)
+def _pixels(
+    image: bytes | Image.Image, pre: Preprocessing, max_pixels: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    picture = to_8_bit(image) if isinstance(image, Image.Image) else load_image(image, max_pixels)
     picture = picture.convert("L" if pre.channels == 1 else "RGB")
     if picture.size != (pre.size, pre.size):
         picture = picture.resize((pre.size, pre.size), Image.Resampling.BILINEAR)

@@ -240,9 +240,17 @@ def test_words_of_the_critic_are_escaped(loop: Loop, page: Browser) -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;" in text
 
 
+def test_words_stay_those_of_the_lvlm_that_wrote_them(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        session.get_one(Project, loop.project.id).lvlm = "transformers:/models/another"
+    text = read_blind(loop, page)
+    assert "demo model" in text
+    assert "another" not in text
+
+
 def test_without_an_lvlm_no_verdict_is_shown(loop: Loop, page: Browser) -> None:
     with transaction() as session:
-        session.get_one(Project, loop.project.id).lvlm = "none"
+        session.get_one(Run, loop.critique.id).result = {"lvlm": "none"}
     text = read_blind(loop, page)
     assert "your word is the verdict" in text
     assert 'class="badge uncertain"' not in text

@@ -1,94 +1,19 @@
-import json
-import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
 
 import pytest
 from PIL import Image
 
-from worker.lvlm import Call, LVLMError, Turn, leaves_this_machine, load
-from worker.lvlm.openai_api import OpenAILVLM, Patience
+from tests.worker.lvlm.answering import Reply, Server, completion, serving
+from worker.lvlm import Answer, Call, LVLMError, Patience, Turn, leaves_this_machine, load
+from worker.lvlm.openai_api import OpenAILVLM
 
 HERE = frozenset({"127.0.0.1"})
 QUICK = Patience(timeout=2.0, tries=3, first_wait=0.01)
 HELLO = ((Turn("user", "Hello", (Image.new("RGB", (4, 4)), Image.new("RGB", (4, 4)))),),)
 CHOICES = ("spurious", "relevant")
-
-
-@dataclass
-class Reply:
-    status: int = 200
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    after: float = 0.0
-
-
-@dataclass
-class Server:
-    url: str
-    replies: list[Reply]
-    requests: list[dict] = field(default_factory=list)
-    seen_headers: list[dict[str, str]] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    at_once: int = 0
-    most_at_once: int = 0
-    lock: Lock = field(default_factory=Lock)
-
-
-def completion(text: str | None, top: dict[str, float] | None = None) -> bytes:
-    choice: dict = {"message": {"role": "assistant", "content": text}}
-    if top is not None:
-        scores = [{"token": token, "logprob": math.log(p)} for token, p in top.items()]
-        choice["logprobs"] = {"content": [{"token": "x", "logprob": -1.0, "top_logprobs": scores}]}
-    return json.dumps({"choices": [choice]}).encode()
-
-
-@contextmanager
-def serving(*replies: Reply) -> Iterator[Server]:
-    """A server that gives these replies in turn, the last one for ever."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            with server.lock:
-                server.at_once += 1
-                server.most_at_once = max(server.most_at_once, server.at_once)
-                server.requests.append(json.loads(body) | {"path": self.path})
-                server.seen_headers.append(dict(self.headers))
-                server.times.append(time.monotonic())
-                reply = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
-            time.sleep(reply.after)
-            with server.lock:
-                server.at_once -= 1
-            try:
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the client's patience was over
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server = Server(f"http://127.0.0.1:{http.server_port}/v1", list(replies))
-    thread = Thread(target=http.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
 
 
 @contextmanager
@@ -130,7 +55,7 @@ def test_answers_keep_the_order_of_the_questions_and_few_are_under_way_at_once()
 
 
 def test_requests_begin_no_faster_than_the_rate_limit() -> None:
-    with serving(Reply(body=completion("yes"))) as server, lvlm(server, Patience(per_second=20.0)) as model:
+    with serving(Reply(body=completion("yes"))) as server, lvlm(server, Patience(per_minute=1200.0)) as model:
         model.ask(HELLO * 4)
     times = sorted(server.times)
     assert times[-1] - times[0] >= 0.12
@@ -199,7 +124,7 @@ def test_a_redirect_is_not_followed() -> None:
         model.ask(HELLO)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"choices": []}', completion(None)])
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"choices": []}', b'{"choices": [{}]}'])
 def test_an_answer_in_another_form_is_refused(body: bytes) -> None:
     with (
         serving(Reply(body=body)) as server,
@@ -207,6 +132,22 @@ def test_an_answer_in_another_form_is_refused(body: bytes) -> None:
         pytest.raises(LVLMError, match="no chat completion"),
     ):
         model.ask(HELLO)
+
+
+@pytest.mark.parametrize("choices", [(), CHOICES])
+def test_an_answer_without_words_is_an_empty_one(choices: tuple[str, ...]) -> None:
+    with serving(Reply(body=completion(None))) as server, lvlm(server) as model:
+        assert model.ask(HELLO, choices=choices) == [Answer("")]
+
+
+def test_each_run_is_told_of_its_own_calls_at_one_pace() -> None:
+    mine: list[Call] = []
+    others: list[Call] = []
+    with serving(Reply(body=completion("yes"))) as server, lvlm(server, Patience(per_minute=600.0)) as model:
+        model.telling(mine.append).ask(HELLO)
+        model.telling(others.append).ask(HELLO * 2)
+    assert (len(mine), len(others)) == (1, 2)
+    assert server.times[-1] - server.times[0] >= 0.18
 
 
 def test_nothing_is_sent_to_a_host_that_is_not_allowed() -> None:
