@@ -53,12 +53,6 @@ def chosen_analysis(analyses: Sequence[Run], wanted: UUID | None) -> Run | None:
     return next((run for run in finished if wanted in {None, run.id}), None)
 
 
-def unfinished_analysis(analyses: Sequence[Run], shown: Run | None) -> Run | None:
-    """An analysis newer than the one shown that is under way, or ended without success."""
-    newest = analyses[0] if analyses else None
-    return None if newest is None or newest is shown or newest.state is State.SUCCEEDED else newest
-
-
 def checkpoints_of(session: Session, project: Project) -> Sequence[Checkpoint]:
     """The newest first, controls left out: they exist to be compared with, not to be explained."""
     return session.scalars(

@@ -13,6 +13,7 @@ from app.models import Checkpoint, Project, Report, Run
 from app.models.figures import Figures
 from app.projects.lvlm import speaker_in
 from app.projects.queries import Step, loop_state
+from app.projects.work import unfinished_run
 from app.runs.actions import start_run
 
 router = APIRouter(prefix="/projects/{project_id}/behaviour")
@@ -26,7 +27,7 @@ def show_behaviour(
     analyses = queries.analyses_of(session, project)
     shown = queries.chosen_analysis(analyses, analysis)
     if shown is None:
-        return show_start(request, session, project, queries.unfinished_analysis(analyses, None))
+        return show_start(request, session, project, unfinished_run(session, project, Step.UNDERSTAND))
     parameters = queries.parameters_of(shown)
     return page(
         request,
@@ -41,7 +42,7 @@ def show_behaviour(
         sampling=queries.sampling_of(shown),
         measured=queries.newest_measured(session, parameters.checkpoint_id),
         speaker=speaker_in(shown),
-        run=queries.unfinished_analysis(analyses, shown),
+        run=unfinished_run(session, project, Step.UNDERSTAND),
         others=[run for run in analyses if run is not shown and queries.chosen_analysis([run], None)],
     )
 

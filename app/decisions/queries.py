@@ -115,11 +115,13 @@ def realigned_checkpoints(session: Session, project: Project) -> Sequence[Checkp
 
 
 def compare(session: Session, after: Checkpoint) -> Comparison:
-    """Three statements; the figures are those of the newest reports on test images, else on validation images."""
-    run = session.get_one(Run, after.run_id)
-    family = session.scalars(
-        select(Checkpoint).where((Checkpoint.run_id == run.id) | (Checkpoint.id == after.parent_id))
+    """Two statements; the figures are those of the newest reports on test images, else on validation images."""
+    rows = session.execute(
+        select(Run, Checkpoint)
+        .join(Checkpoint, (Checkpoint.run_id == Run.id) | (Checkpoint.id == after.parent_id))
+        .where(Run.id == after.run_id)
     ).all()
+    run, family = rows[0][0], [checkpoint for _, checkpoint in rows]
     before = next(each for each in family if each.id == after.parent_id)
     control = next((each for each in family if each.origin is Origin.CONTROL and each.run_id == run.id), None)
     newest = newest_reports(session, [each.id for each in family])

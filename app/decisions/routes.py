@@ -16,6 +16,7 @@ from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
 from app.models import Checkpoint, Origin, Project, User
 from app.projects.queries import LoopState, Step, loop_state
+from app.projects.work import unfinished_run
 from app.runs.actions import start_run
 from app.runs.parameters import EvaluationParameters
 from app.storage import storage
@@ -47,6 +48,7 @@ def show_comparison(
             project=project,
             step=Step.DECIDE,
             loop=loop,
+            run=unfinished_run(session, project, Step.DECIDE),
         )
     others = [each for each in candidates if each is not after]
     return show_page(request, session, project, user, queries.compare(session, after), loop=loop, others=others)
@@ -74,6 +76,7 @@ def show_page(
         project=project,
         step=Step.DECIDE,
         loop=loop,
+        run=unfinished_run(session, project, Step.DECIDE),
         comparison=comparison,
         plot=dumbbell(before.figures, after.figures) if before and after else None,
         paired=queries.paired_counts(session, comparison),

@@ -4,6 +4,7 @@ from fastapi.responses import RedirectResponse
 from app.deps import CurrentProject, DBSession, SignedIn, page
 from app.projects.cards import cards
 from app.projects.queries import loop_state
+from app.projects.work import runs_of
 
 router = APIRouter()
 
@@ -18,3 +19,14 @@ def show_projects(request: Request, session: DBSession, user: SignedIn) -> Respo
 def open_project(session: DBSession, project: CurrentProject) -> Response:
     """Leads to where the loop stands."""
     return RedirectResponse(f"/projects/{project.id}/{loop_state(session, project).current.path}", 303)
+
+
+@router.get("/projects/{project_id}/runs")
+def show_runs(request: Request, session: DBSession, project: CurrentProject) -> Response:
+    return page(
+        request,
+        "projects/runs.html",
+        project=project,
+        loop=loop_state(session, project),
+        runs=runs_of(session, project),
+    )

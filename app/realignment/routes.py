@@ -7,8 +7,9 @@ from fastapi.responses import RedirectResponse
 
 from app.behaviour.pictures import PAGE_SIZE, Shown
 from app.deps import Clinician, CurrentProject, DBSession, page
-from app.models import Kind, State
+from app.models import Kind
 from app.projects.queries import Step, loop_state
+from app.projects.work import unfinished_run
 from app.realignment import queries
 from app.realignment.forms import RealignmentForm
 from app.review.queries import blind_cases_left
@@ -26,7 +27,7 @@ def show_realignment(request: Request, session: DBSession, project: CurrentProje
     loop = loop_state(session, project)
     critique = loop.critique
     runs = queries.runs_of(session, project)
-    newest = runs[0] if runs and runs[0].state is not State.SUCCEEDED else None
+    unfinished = unfinished_run(session, project, Step.REALIGN)
     return page(
         request,
         "realignment/realignment.html",
@@ -36,8 +37,8 @@ def show_realignment(request: Request, session: DBSession, project: CurrentProje
         critique=critique,
         ingredients=queries.ingredients_of(standings(session, critique.id)) if critique else None,
         seconds_an_epoch=queries.seconds_an_epoch(session, project),
-        run=newest,
-        curves=curves_of(epochs_of(session, newest)) if newest else [],
+        run=unfinished,
+        curves=curves_of(epochs_of(session, unfinished)) if unfinished else [],
         outcomes=queries.outcomes_of(session, runs),
     )
 

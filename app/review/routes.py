@@ -11,6 +11,7 @@ from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import Answer, Kind, Project, Run, State, User
 from app.projects.lvlm import speaker_in, speaker_of
 from app.projects.queries import LoopState, Step, loop_state, newest_specification
+from app.projects.work import unfinished_run
 from app.review import queries
 from app.review.actions import record_answer, take_back
 
@@ -34,18 +35,20 @@ def show_review(
     request: Request, session: DBSession, reader: Clinician, project: CurrentProject, class_id: UUID | None = None
 ) -> Response:
     loop = loop_state(session, project)
-    if loop.critique is None or (loop.run is not None and loop.run.kind is Kind.CRITIQUE):
-        return show_empty(request, session, project, loop)
+    run = unfinished_run(session, project, Step.REVIEW)
+    if loop.critique is None or (run is not None and not run.state.is_final):
+        return show_empty(request, session, project, loop, run)
     return page(
         request,
         "review/review.html",
         step=Step.REVIEW,
         loop=loop,
+        run=run,
         **case_context(session, project, loop.critique, reader, class_id),
     )
 
 
-def show_empty(request: Request, session: Session, project: Project, loop: LoopState) -> Response:
+def show_empty(request: Request, session: Session, project: Project, loop: LoopState, run: Run | None) -> Response:
     return page(
         request,
         "review/empty.html",
@@ -54,7 +57,7 @@ def show_empty(request: Request, session: Session, project: Project, loop: LoopS
         loop=loop,
         analysis=loop.analysis,
         specification=newest_specification(session, project),
-        run=loop.run if loop.run is not None and loop.run.kind is Kind.CRITIQUE else None,
+        run=run,
         speaker=speaker_of(project.lvlm),
     )
 

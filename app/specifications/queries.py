@@ -14,7 +14,6 @@ from app.models import (
     Project,
     Run,
     Specification,
-    State,
     TargetClass,
     User,
 )
@@ -76,7 +75,7 @@ def explanations_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, Explana
 
 
 def newest_critique_run(session: Session, project: Project, version: Specification | None) -> Run | None:
-    """The newest critique under this version, whatever its state but for those that ended without success."""
+    """The newest critique under this version, whatever its state."""
     if version is None:
         return None
     return session.scalar(
@@ -84,7 +83,6 @@ def newest_critique_run(session: Session, project: Project, version: Specificati
         .where(
             Run.project_id == project.id,
             Run.kind == Kind.CRITIQUE,
-            Run.state.not_in([State.FAILED, State.CANCELLED]),
             Run.parameters["specification_id"].as_string() == str(version.id),
         )
         .order_by(Run.created_at.desc())
