@@ -12,11 +12,10 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.accounts.cookies import csrf_token, read_session
 from app.db import reading, transaction
-from app.models import Project, Role, User
+from app.models import Kind, Project, Role, User
 from app.templating import page, templates
 
 __all__ = [
-    "Admin",
     "Clinician",
     "CurrentProject",
     "DBSession",
@@ -25,6 +24,7 @@ __all__ = [
     "check_csrf",
     "find_project",
     "page",
+    "refuse_to_run",
     "templates",
 ]
 
@@ -72,22 +72,22 @@ def get_engineer(user: SignedIn) -> User:
     return at_least_engineer(user)
 
 
-def get_admin(user: SignedIn) -> User:
-    if user.role is not Role.ADMIN:
-        raise HTTPException(403, f"This is for administrators, and you are signed in as a {user.role.value}.")
-    return user
-
-
 def at_least_engineer(user: User) -> User:
     if user.role is Role.CLINICIAN:
         raise HTTPException(
-            403, "Data sets and checkpoints are the engineers' part, and you are signed in as a clinician."
+            403,
+            "Data sets, checkpoints and measuring are the engineers' part, and you are signed in as a clinician.",
         )
     return user
 
 
+def refuse_to_run(user: User, kind: Kind) -> None:
+    """Raises 403 where such work is not the user's to start or to stop."""
+    if not user.role.may_run(kind):
+        at_least_engineer(user)
+
+
 Engineer = Annotated[User, Depends(get_engineer)]
-Admin = Annotated[User, Depends(get_admin)]
 
 
 def find_project(session: Session, project_id: UUID) -> Project:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from itsdangerous import BadSignature
 from pwdlib import PasswordHash
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.cookies import serializer
@@ -75,6 +75,37 @@ def set_password(session: Session, user: User, password: str) -> None:
 def sign_out_everywhere(session: Session, user: User) -> None:
     user.session_key = new_key()
     session.flush()
+
+
+def set_role(session: Session, user: User, role: Role) -> None:
+    """Raises AccountError where no administrator would be left."""
+    if role is not Role.ADMIN:
+        need_another_admin(session, user)
+    user.role = role
+    session.flush()
+
+
+def switch_off(session: Session, user: User) -> None:
+    """Ends the account's sessions and takes its tokens back: switched on again, it begins anew.
+
+    Raises AccountError where no administrator would be left.
+    """
+    need_another_admin(session, user)
+    user.active = False
+    sign_out_everywhere(session, user)
+    session.execute(update(Token).where(Token.user_id == user.id, Token.revoked_at.is_(None)).values(revoked_at=now()))
+
+
+def switch_on(session: Session, user: User) -> None:
+    user.active = True
+    session.flush()
+
+
+def need_another_admin(session: Session, user: User) -> None:
+    """Locks the administrators, so that two who take each other's role at once don't both succeed."""
+    admins = session.scalars(select(User.id).where(User.active, User.role == Role.ADMIN).with_for_update()).all()
+    if list(admins) == [user.id]:
+        raise AccountError(f"{user.name} is the only administrator. Make somebody else one first.")
 
 
 def find_by_password(session: Session, name: str, password: str) -> User | None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
 from app.api.shapes import EpochOut, RunOut, StartRun
-from app.deps import DBSession, at_least_engineer, find_project
+from app.deps import DBSession, find_project, refuse_to_run
 from app.models import Epoch, Kind, Project, Run
 from app.runs.actions import cancel_run, start_run
 from app.runs.belonging import ForeignError, refuse_foreign
@@ -19,7 +19,6 @@ from app.runs.queries import epochs_of, find_run
 from app.specifications.queries import judge_examples
 
 router = APIRouter()
-ENGINEERS_KINDS = {Kind.IMPORT, Kind.REGISTRATION, Kind.TRAINING}  # they bring data sets and checkpoints
 Count = Annotated[int, Query(ge=1, le=5000)]
 First = Annotated[int, Query(ge=0, le=10**9)]
 
@@ -40,9 +39,8 @@ def list_runs(
 @router.post("/projects/{project_id}/runs", tags=["runs"], status_code=202, response_model=RunOut)
 def start(session: DBSession, caller: Caller, project_id: UUID, asked: StartRun) -> Run:
     """Starts work of any kind but the reading of data sets and checkpoints, which begins with their upload."""
-    kind, parameters = Kind(asked.root.kind), asked.root.parameters
-    if kind in ENGINEERS_KINDS:
-        at_least_engineer(caller)
+    parameters = asked.root.parameters
+    refuse_to_run(caller, Kind(asked.root.kind))
     project = find_project(session, project_id)
     try:
         refuse_foreign(session, project_id, parameters)
@@ -67,8 +65,8 @@ def get_run(session: DBSession, caller: Caller, run_id: UUID) -> Run:
 @router.post("/runs/{run_id}/cancel", tags=["runs"], response_model=RunOut)
 def cancel(session: DBSession, caller: Caller, run_id: UUID) -> Run:
     """Asks the run to stop; what is done is kept. A run that has ended is left as it is."""
-    del caller
     run = find_run(session, run_id)
+    refuse_to_run(caller, run.kind)
     cancel_run(session, run)
     return run
 

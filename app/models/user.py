@@ -6,12 +6,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
 from app.models.columns import Created, Id, Name, words
+from app.models.run import Kind
+
+ENGINEERS_KINDS = {Kind.IMPORT, Kind.REGISTRATION, Kind.TRAINING, Kind.EVALUATION}
 
 
 class Role(StrEnum):
     ADMIN = "admin"
     ENGINEER = "engineer"
     CLINICIAN = "clinician"
+
+    def may_run(self, kind: Kind) -> bool:
+        """Whether to start and to stop such work; realigning is a clinician's, for it follows from their review."""
+        return self is not Role.CLINICIAN or kind not in ENGINEERS_KINDS
 
 
 class User(Base):

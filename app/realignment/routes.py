@@ -74,6 +74,7 @@ def show_corrected(
 def start_realignment(
     session: DBSession, user: Clinician, project: CurrentProject, asked: Annotated[RealignmentForm, Form()]
 ) -> Response:
+    """A clinician's to start: the method has the domain expert trigger the correction that follows from their words."""
     try:
         need_run(session, project.id, asked.critique_id, Kind.CRITIQUE)
     except ForeignError as error:

@@ -4,7 +4,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.deps import Clinician, DBSession, find_project, page
+from app.deps import Clinician, DBSession, find_project, page, refuse_to_run
 from app.models import Run
 from app.projects.queries import loop_state
 from app.runs.actions import cancel_run
@@ -44,7 +44,8 @@ def show_progress(request: Request, session: DBSession, run: CurrentRun) -> Resp
 
 
 @router.post("/{run_id}/cancel")
-def cancel(request: Request, session: DBSession, run: CurrentRun) -> Response:
+def cancel(request: Request, session: DBSession, user: Clinician, run: CurrentRun) -> Response:
+    refuse_to_run(user, run.kind)
     cancel_run(session, run)
     if request.headers.get("HX-Request") == "true":
         return show_progress(request, session, run)

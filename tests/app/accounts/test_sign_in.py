@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from itsdangerous import TimestampSigner
 
-from app.accounts.actions import set_password, sign_in_link
+from app.accounts.actions import set_password, sign_in_link, switch_off, switch_on
 from app.accounts.attempts import WINDOW, Attempts
 from app.accounts.cookies import SESSION
 from app.accounts.routes import own_address
@@ -79,9 +79,13 @@ def test_an_account_that_is_switched_off_signs_nobody_in(
 ) -> None:
     already = signed_in(ada)
     with transaction() as session:
-        session.get_one(User, ada.id).active = False
+        switch_off(session, session.get_one(User, ada.id))
     assert try_to_sign_in(visitor) == 401
     assert already.get("/", follow_redirects=False).status_code == 303
+    with transaction() as session:
+        switch_on(session, session.get_one(User, ada.id))
+    assert already.get("/", follow_redirects=False).status_code == 303
+    assert try_to_sign_in(visitor) == 303
 
 
 @pytest.fixture

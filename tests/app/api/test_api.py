@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.accounts.actions import create_token
+from app.accounts.actions import create_token, switch_off, switch_on
 from app.accounts.attempts import attempts
 from app.db import transaction
 from app.main import create_app
@@ -85,7 +85,7 @@ def test_a_signed_in_browser_has_no_way_into_the_api(engineer: Browser) -> None:
 
 
 def test_a_token_stands_until_it_is_taken_back_or_its_owner_is_switched_off(call_as: Callable[..., TestClient]) -> None:
-    for end in ("revoke", "switch off"):
+    for end in ("revoke", "switch off", "on again"):
         with transaction() as session:
             user = add_user(session, f"owner-{len(end)}", Role.CLINICIAN)
         client = call_as(user)
@@ -94,7 +94,9 @@ def test_a_token_stands_until_it_is_taken_back_or_its_owner_is_switched_off(call
             assert client.delete(f"tokens/{client.get('tokens').json()[0]['id']}").status_code == 204
         else:
             with transaction() as session:
-                session.get_one(User, user.id).active = False
+                switch_off(session, session.get_one(User, user.id))
+                if end == "on again":
+                    switch_on(session, session.get_one(User, user.id))
         assert client.get("me").status_code == 401
 
 
@@ -162,16 +164,24 @@ def test_weights_become_a_registration_run(program: TestClient, whole: Loop) -> 
 def test_a_clinician_can_not_touch_data_sets_and_checkpoints(clinicians_program: TestClient, whole: Loop) -> None:
     start = f"projects/{whole.project.id}"
     training = {"kind": "training", "parameters": whole_training()}
+    measuring = {"kind": "evaluation", "parameters": {"checkpoint_ids": [str(whole.original.id)]}}
+    with transaction() as session:
+        parameters = factories.training_parameters()
+        trained = factories.add_run(session, whole.project, parameters, Kind.TRAINING, state=State.RUNNING)
     answers = [
         clinicians_program.post("projects", json={"name": "x", "classes": ["a", "b"]}),
         clinicians_program.post(f"{start}/datasets", data={"name": "x"}, files={"file": ("x", b"x")}),
         clinicians_program.post(f"{start}/checkpoints", data=CHECKPOINT, files={"file": ("x", b"x")}),
         clinicians_program.post(f"{start}/runs", json=training),
+        clinicians_program.post(f"{start}/runs", json=measuring),
+        clinicians_program.post(f"runs/{trained.id}/cancel"),
         clinicians_program.get(f"checkpoints/{whole.original.id}/weights"),
     ]
     for answer in answers:
         assert answer.status_code == 403
         assert "you are signed in as a clinician" in answer.json()["detail"]
+    realignment = {"kind": "realignment", "parameters": {"critique_id": str(whole.critique.id)}}
+    assert clinicians_program.post(f"{start}/runs", json=realignment).status_code == 202
 
 
 def whole_training() -> dict[str, object]:

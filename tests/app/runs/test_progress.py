@@ -111,6 +111,17 @@ def test_cancelling_stops_a_queued_run_at_once_and_asks_a_running_one(clinician:
     assert "Cancel</button>" not in fragment.text
 
 
+def test_a_clinician_does_not_stop_an_engineers_work(clinician: Browser, engineer: Browser, whole: Loop) -> None:
+    with transaction() as session:
+        training = factories.training_parameters()
+        run = factories.add_run(session, whole.project, training, Kind.TRAINING, whole.engineer, State.RUNNING)
+    assert "Cancel</button>" not in clinician.get(f"/runs/{run.id}").text
+    refused = clinician.change(f"/runs/{run.id}/cancel")
+    assert (refused.status_code, "you are signed in as a clinician" in refused.text) == (403, True)
+    assert "Cancel</button>" in engineer.get(f"/runs/{run.id}").text
+    assert engineer.change(f"/runs/{run.id}/cancel").status_code == 303
+
+
 def test_the_page_of_a_realignment_draws_its_curves(clinician: Browser, whole: Loop) -> None:
     text = clinician.get(f"/runs/{whole.realignment.id}").text
     assert text.count("<polyline") == 5
