@@ -15,7 +15,7 @@ from app.api.critiques import find_critique, read_blind_first
 from app.api.shapes import DecisionIn, DecisionOut, ReviewIn, ReviewOut, SpecificationIn, SpecificationOut
 from app.config import settings
 from app.decisions import queries as decisions
-from app.decisions.actions import sign
+from app.decisions.actions import MEASURED_ANEW, sign
 from app.deps import DBSession, find_project
 from app.models import Checkpoint, Decision, Origin, Project, Review
 from app.review.actions import record_answer, take_back
@@ -118,6 +118,8 @@ def sign_decision(session: DBSession, caller: Caller, checkpoint_id: UUID, asked
     comparison = decisions.compare(session, checkpoint)
     if not comparison.is_measured:
         raise HTTPException(409, "Both checkpoints have to be measured before a decision. Nothing was signed.")
+    if not comparison.rests_on(asked.before_report_id, asked.after_report_id):
+        raise HTTPException(409, f"{MEASURED_ANEW} Nothing was signed.")
     project = find_project(session, checkpoint.project_id)
     return sign(session, project, comparison, caller, asked.approved, asked.reason)
 

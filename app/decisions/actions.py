@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.decisions.queries import Comparison
 from app.models import Checkpoint, Decision, Project, User
 
+MEASURED_ANEW = "The checkpoints were measured again since. Look at the new figures, then sign."
 MEANINGS = {
     True: "I have compared the checkpoint with the one before it on the figures and pictures of this page, "
     "and I approve it for the use that this project states.",

@@ -80,6 +80,11 @@ class Comparison:
     def is_measured(self) -> bool:
         return self.measured_before is not None and self.measured_after is not None
 
+    def rests_on(self, before_report_id: UUID, after_report_id: UUID) -> bool:
+        """Whether these are the reports of its figures: a signature is for what the signer saw."""
+        measured = (self.measured_before, self.measured_after)
+        return [each.report.id for each in measured if each] == [before_report_id, after_report_id]
+
     @property
     def lines(self) -> list[acceptance.Line]:
         if self.measured_before is None or self.measured_after is None:

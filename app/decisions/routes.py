@@ -11,7 +11,7 @@ from app.accounts.actions import find_by_password
 from app.accounts.attempts import attempts
 from app.config import settings
 from app.decisions import queries
-from app.decisions.actions import MEANINGS, sign, signed_weights
+from app.decisions.actions import MEANINGS, MEASURED_ANEW, sign, signed_weights
 from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
 from app.models import Checkpoint, Origin, Project, User
@@ -114,14 +114,18 @@ def sign_decision(
     decision: Annotated[Literal["approve", "reject"], Form()],
     reason: Annotated[str, Form(max_length=4000)],
     password: Annotated[str, Form()],
+    before_report_id: Annotated[UUID, Form()],
+    after_report_id: Annotated[UUID, Form()],
 ) -> Response:
     """Asks for the password again: the signature is the person's, not the open browser's."""
     comparison = queries.compare(session, checkpoint)
     approved = decision == "approve"
     keys = (f"name {user.name}",)
-    refusal = ""
+    refusal, status = "", 422
     if not comparison.is_measured:
         refusal = "Both checkpoints have to be measured before a decision."
+    elif not comparison.rests_on(before_report_id, after_report_id):
+        refusal, status = MEASURED_ANEW, 409
     elif not reason.strip():
         refusal = "A decision needs its reason."
     elif attempts.wait(keys, settings().sign_in_attempts):
@@ -140,7 +144,7 @@ def sign_decision(
             error=f"{refusal} Nothing was signed.",
             approved=approved,
             reason=reason,
-            status=422,
+            status=status,
         )
     sign(session, project, comparison, user, approved, reason)
     return RedirectResponse(f"/projects/{project.id}/compare?checkpoint={checkpoint.id}#decision", 303)

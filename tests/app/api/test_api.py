@@ -315,8 +315,18 @@ def test_reports_and_epochs_are_read(program: TestClient, whole: Loop) -> None:
 def test_a_decision_asks_for_the_password(call_as: Callable[..., TestClient], whole: Loop) -> None:
     program = call_as(whole.clinician)
     address = f"checkpoints/{whole.realigned.id}/decisions"
-    asked = {"approved": True, "reason": "It reads the joint.", "password": "wrong"}
+    reports = program.get(f"projects/{whole.project.id}/reports", params={"split": "test"}).json()
+    newest = {report["checkpoint_id"]: report["id"] for report in reversed(reports)}
+    asked = {
+        "approved": True,
+        "reason": "It reads the joint.",
+        "password": "wrong",
+        "before_report_id": newest[str(whole.original.id)],
+        "after_report_id": newest[str(whole.realigned.id)],
+    }
     assert program.post(address, json=asked).status_code == 403
+    other = {"password": PASSWORD, "before_report_id": asked["after_report_id"]}
+    assert program.post(address, json=asked | other).status_code == 409
     signed = program.post(address, json=asked | {"password": PASSWORD})
     assert (signed.status_code, signed.json()["signed_name"]) == (201, "Dr. Ada Reader")
     assert program.get(f"projects/{whole.project.id}/decisions").json() == [signed.json()]

@@ -8,12 +8,13 @@ from sqlalchemy import select
 from app.accounts.attempts import attempts
 from app.db import reading, transaction
 from app.decisions.queries import compare, paired_counts
-from app.models import Checkpoint, Decision, Kind, Origin, Prediction, Report, Run, User
+from app.models import Checkpoint, Decision, Kind, Origin, Prediction, Report, Run, Split, User
 from app.runs.parameters import EvaluationParameters
 from app.storage import storage
 from tests.app.conftest import Browser
 from tests.drawn import tiny_safetensors
-from tests.factories import PASSWORD, Loop, add_project, add_user, whole_loop
+from tests.factories import PASSWORD, Loop, add_project, add_run, add_user, whole_loop
+from tests.measured import BEFORE, add_report, figures
 from tests.statements import counted
 
 
@@ -32,8 +33,19 @@ def address(loop: Loop, rest: str = "") -> str:
     return f"/projects/{loop.project.id}/compare{rest}"
 
 
+def shown(page: Browser, loop: Loop) -> dict[str, str]:
+    """The reports that the page's form names."""
+    return dict(re.findall(r'name="(\w+_report_id)" value="([^"]*)"', page.get(address(loop)).text))
+
+
 def sign(loop: Loop, page: Browser, decision: str = "approve", **changed: str) -> int:
-    form = {"decision": decision, "reason": "The worst group rose.", "password": PASSWORD, **changed}
+    form = {
+        "decision": decision,
+        "reason": "The worst group rose.",
+        "password": PASSWORD,
+        **shown(page, loop),
+        **changed,
+    }
     return page.change(address(loop, f"/{loop.realigned.id}/decision"), data=form).status_code
 
 
@@ -107,7 +119,7 @@ def test_a_signature_needs_the_password_again(loop: Loop, page: Browser) -> None
 
 
 def test_a_refused_signature_keeps_what_was_written(loop: Loop, page: Browser) -> None:
-    form = {"decision": "reject", "reason": "Too few pictures.", "password": "not mine"}
+    form = {"decision": "reject", "reason": "Too few pictures.", "password": "not mine", **shown(page, loop)}
     text = page.change(address(loop, f"/{loop.realigned.id}/decision"), data=form).text
     assert "That is not your password. Nothing was signed." in text
     assert "Too few pictures.</textarea>" in text
@@ -133,6 +145,21 @@ def test_a_decision_names_the_reports_that_were_shown(loop: Loop, page: Browser)
         after = session.get_one(Report, decision.after_report_id)
     assert (before.checkpoint_id, after.checkpoint_id) == (loop.original.id, loop.realigned.id)
     assert before.run_id == after.run_id == loop.realignment.id
+
+
+def test_figures_that_changed_since_the_page_was_opened_are_not_signed(loop: Loop, page: Browser) -> None:
+    seen = shown(page, loop)
+    with transaction() as session:
+        evaluation = EvaluationParameters(checkpoint_ids=(loop.realigned.id,))
+        run = add_run(session, loop.project, evaluation, Kind.EVALUATION)
+        add_report(session, run, loop.realigned, Split.TEST, figures(loop.project, BEFORE))
+    form = {"decision": "approve", "reason": "It rose.", "password": PASSWORD, **seen}
+    answer = page.change(address(loop, f"/{loop.realigned.id}/decision"), data=form)
+    assert answer.status_code == 409
+    assert "measured again since. Look at the new figures, then sign. Nothing was signed." in answer.text
+    assert "It rose.</textarea>" in answer.text
+    assert decisions() == []
+    assert sign(loop, page) == 303
 
 
 def test_another_decision_follows_and_the_first_stays(loop: Loop, page: Browser) -> None:
@@ -178,7 +205,7 @@ def test_weights_are_not_given_to_clinicians_nor_without_an_approval(
 def test_a_checkpoint_that_is_no_realigned_one_is_not_decided_on(loop: Loop, page: Browser) -> None:
     with reading() as session:
         control = session.scalars(select(Checkpoint).where(Checkpoint.origin == Origin.CONTROL)).one()
-    form = {"decision": "approve", "reason": "why not", "password": PASSWORD}
+    form = {"decision": "approve", "reason": "why not", "password": PASSWORD, **shown(page, loop)}
     assert page.change(address(loop, f"/{control.id}/decision"), data=form).status_code == 404
 
 
