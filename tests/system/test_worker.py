@@ -1,7 +1,6 @@
 """A real worker on a real broker: a run survives its worker, with SQLite and with PostgreSQL."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,24 +17,16 @@ from app.models import Project, Run, State
 from app.runs.actions import cancel_run, start_run
 from app.runs.parameters import ImportParameters, Input, TrainingParameters
 from tests.databases import forget_settings
-from worker.datasets.digits import write_folder
+from tests.digits import write_some_digits
 
 PATIENCE = 120
-IMAGES = 400
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    whole, few = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("few")
-    write_folder(whole, seed=0)
-    lines = (whole / "manifest.csv").read_text().splitlines()
-    kept = [lines[1:][number] for number in range(0, len(lines) - 1, (len(lines) - 1) // IMAGES)]
-    (few / "manifest.csv").write_text("\n".join([lines[0], *kept]) + "\n")
-    for line in kept:
-        for path in (line.split(",")[0], line.split(",")[-1]):
-            (few / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(whole / path, few / path)
-    return few
+    folder = tmp_path_factory.mktemp("digits")
+    write_some_digits(folder, every_training=12, every_other=12)
+    return folder
 
 
 @pytest.fixture

@@ -7,31 +7,25 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from app.db import now, reading, transaction
+from app.db import reading, transaction
 from app.models import (
     Answer,
     Checkpoint,
     Cluster,
-    Critique,
     Dataset,
     Epoch,
-    Explanation,
     Image,
     Kind,
     Origin,
-    Project,
-    Report,
     Review,
     Role,
     Run,
     Specification,
-    Split,
     State,
     User,
     Verdict,
     VerdictValue,
 )
-from app.models.figures import Figures
 from app.runs.actions import start_run
 from app.runs.parameters import (
     AnalysisParameters,
@@ -39,13 +33,13 @@ from app.runs.parameters import (
     EvaluationParameters,
     ImportParameters,
     Input,
-    Parameters,
     RealignmentParameters,
     RegistrationParameters,
     TrainingParameters,
 )
 from app.storage import storage
-from worker.datasets.digits import write_folder
+from tests.digits import write_some_digits
+from tests.loop import done, figures_of, judged_by_truth, new_project
 from worker.tasks.here import run_here
 
 DIGITS = Input(size=28, channels=1, mean=(0.0,), std=(1.0,))
@@ -53,79 +47,14 @@ DIGITS = Input(size=28, channels=1, mean=(0.0,), std=(1.0,))
 
 @pytest.fixture(scope="module")
 def few_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every second training digit and every fifth of the others: enough to learn the shortcut, quick to read."""
-    whole, few = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("few")
-    write_folder(whole, seed=0)
-    lines = (whole / "manifest.csv").read_text().splitlines()
-    training, others = [[x for x in lines[1:] if (",train," in x) is is_train] for is_train in (True, False)]
-    kept = training[::2] + others[::5]
-    (few / "manifest.csv").write_text("\n".join([lines[0], *kept]) + "\n")
-    for line in kept:
-        for path in (line.split(",")[0], line.split(",")[-1]):
-            (few / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(whole / path, few / path)
-    return few
-
-
-def project() -> UUID:
-    with transaction() as session:
-        made = Project(name="Digits", group_by=["decoy"])
-        session.add(made)
-        session.flush()
-        return made.id
-
-
-def done(project_id: UUID, parameters: Parameters) -> Run:
-    with transaction() as session:
-        run_id = start_run(session, project_id, parameters).id
-    run_here(run_id)
-    with reading() as session:
-        run = session.get_one(Run, run_id)
-    assert run.state is State.SUCCEEDED, run.error + run.error_details
-    return run
-
-
-def judged_by_truth(project_id: UUID, analysis: UUID) -> UUID:
-    """A critique whose verdicts are the true masks', as a perfect judge would have given them."""
-    with transaction() as session:
-        specification = Specification(project_id=project_id, version=1)
-        session.add(specification)
-        session.flush()
-        parameters = CritiqueParameters(analysis_id=analysis, specification_id=specification.id)
-        run = start_run(session, project_id, parameters)
-        run.state, run.finished_at = State.SUCCEEDED, now()
-        for explanation in session.scalars(select(Explanation).where(Explanation.run_id == analysis)).all():
-            clusters = session.scalars(select(Cluster).where(Cluster.explanation_id == explanation.id)).all()
-            verdicts = [
-                Verdict(cluster_id=c.id, p_spurious=c.truth or 0, value=VerdictValue.SPURIOUS)
-                if (c.truth or 0) > 0.5
-                else Verdict(cluster_id=c.id, p_spurious=c.truth or 0, value=VerdictValue.RELEVANT)
-                for c in clusters
-            ]
-            session.add(
-                Critique(
-                    run_id=run.id,
-                    explanation_id=explanation.id,
-                    specification_id=specification.id,
-                    lvlm="truth",
-                    text="",
-                    verdicts=verdicts,
-                )
-            )
-        return run.id
-
-
-def figures_of(checkpoint: UUID) -> Figures:
-    with reading() as session:
-        statement = select(Report).where(Report.checkpoint_id == checkpoint, Report.split == Split.TEST)
-        report = session.scalars(statement.order_by(Report.created_at.desc())).first()
-    assert report is not None
-    return Figures.model_validate(report.figures)
+    folder = tmp_path_factory.mktemp("digits")
+    write_some_digits(folder, every_training=2, every_other=5)
+    return folder
 
 
 @pytest.mark.usefixtures("sqlite")
 def test_the_loop_takes_a_model_away_from_its_shortcut(few_digits):
-    project_id = project()
+    project_id = new_project("decoy")
     imported = done(project_id, ImportParameters(name="digits", path=str(few_digits)))
     assert imported.result["images"] > 1000
     training = TrainingParameters(name="mlp", architecture="mlp", input=DIGITS, epochs=30)
@@ -152,7 +81,7 @@ def test_the_loop_takes_a_model_away_from_its_shortcut(few_digits):
 
 @pytest.mark.usefixtures("sqlite")
 def test_a_data_set_imported_twice_makes_no_double(few_digits):
-    project_id = project()
+    project_id = new_project("decoy")
     done(project_id, ImportParameters(name="digits", path=str(few_digits)))
     again = done(project_id, ImportParameters(name="digits again", path=str(few_digits)))
     assert again.result["already_there"] is True
@@ -165,7 +94,7 @@ def test_a_broken_data_set_leaves_nothing_behind(few_digits, tmp_path, data_fold
     broken = tmp_path / "broken"
     shutil.copytree(few_digits, broken)
     next((broken / "images").glob("**/*.png")).write_bytes(b"no picture")
-    project_id = project()
+    project_id = new_project("decoy")
     with transaction() as session:
         run_id = start_run(session, project_id, ImportParameters(name="digits", path=str(broken))).id
     run_here(run_id)
@@ -180,7 +109,7 @@ def test_a_broken_data_set_leaves_nothing_behind(few_digits, tmp_path, data_fold
 
 @pytest.mark.usefixtures("sqlite")
 def test_a_checkpoint_comes_in_with_its_classes_in_another_order(few_digits):
-    project_id = project()
+    project_id = new_project("decoy")
     done(project_id, ImportParameters(name="digits", path=str(few_digits)))
     training = TrainingParameters(name="mlp", architecture="mlp", input=DIGITS, epochs=2)
     first = UUID(done(project_id, training).result["checkpoint_id"])
@@ -207,7 +136,7 @@ def test_a_checkpoint_comes_in_with_its_classes_in_another_order(few_digits):
 @pytest.mark.usefixtures("sqlite")
 def test_a_training_that_was_cut_off_ends_like_an_unbroken_one(few_digits, monkeypatch):
     monkeypatch.setattr("worker.tasks.epochs.PIXELS_A_SHARD", 1.0)
-    project_id = project()
+    project_id = new_project("decoy")
     done(project_id, ImportParameters(name="digits", path=str(few_digits)))
     training = TrainingParameters(name="mlp", architecture="mlp", input=DIGITS, epochs=3)
     in_parts = UUID(done(project_id, training).result["checkpoint_id"])
@@ -219,7 +148,7 @@ def test_a_training_that_was_cut_off_ends_like_an_unbroken_one(few_digits, monke
 
 @pytest.mark.usefixtures("sqlite")
 def test_without_an_lvlm_peoples_words_alone_realign_a_model(few_digits):
-    project_id = project()
+    project_id = new_project("decoy")
     done(project_id, ImportParameters(name="digits", path=str(few_digits)))
     training = TrainingParameters(name="mlp", architecture="mlp", input=DIGITS, epochs=4)
     original = UUID(done(project_id, training).result["checkpoint_id"])
