@@ -1,4 +1,4 @@
-"""What is missing in a specification, or contradicts itself, said before anything is saved."""
+"""What is missing in a specification, is vague, or contradicts itself, said before anything is saved."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,14 @@ from app.runs.parameters import EntryText
 
 SEPARATORS = re.compile(r"[,;:.\n()]|\band\b|\bor\b", re.IGNORECASE)
 FILLERS = {"a", "an", "the", "any", "all", "some", "only", "just", "very", "that", "which", "is", "are"}
+# A feature of these words alone can be seen in no picture, or in every one.
+VAGUE_WORDS = (
+    "abnormal abnormality anomaly area artefact artifact bad certain correct different feature finding good image "
+    "important in irrelevant it marking noise normal object obvious odd of on other part pathological pathology "
+    "pattern picture place region relevant sign something spot spurious strange structure stuff suspicious thing "
+    "typical unclear unimportant unusual usual weird wrong"
+)
+VAGUE = frozenset(VAGUE_WORDS.split())
 LONGEST_KEPT_S = 3  # "gas" stays, "letters" becomes "letter"
 
 
@@ -21,7 +29,7 @@ class Caution:
 
 
 def cautions_on(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> list[Caution]:
-    return [*missing_words(entries, names), *contradictions(entries, names)]
+    return [*missing_words(entries, names), *vague_words(entries), *contradictions(entries, names)]
 
 
 def missing_words(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> list[Caution]:
@@ -38,6 +46,19 @@ def missing_words(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> li
             continue
         found.append(Caution(entry.class_id, text))
     return found
+
+
+def vague_words(entries: Sequence[EntryText]) -> list[Caution]:
+    return [
+        Caution(
+            entry.class_id,
+            f"“{words}” could be anything: say what it looks like, such as its shape, its colour or its place.",
+        )
+        for entry in entries
+        for text in (entry.spurious, entry.relevant)
+        for feature, words in features(text).items()
+        if feature <= VAGUE
+    ]
 
 
 def contradictions(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> list[Caution]:

@@ -1,5 +1,7 @@
 from uuid import UUID, uuid4
 
+import pytest
+
 from app.runs.parameters import EntryText
 from app.specifications.cautions import cautions_on
 
@@ -43,3 +45,19 @@ def test_a_feature_both_ignored_and_used_for_one_class_is_a_contradiction() -> N
 
 def test_a_longer_feature_with_the_same_word_is_no_contradiction() -> None:
     assert texts(entry(HEALTHY, "bone of the other leg", "bone")) == []
+
+
+@pytest.mark.parametrize("words", ["abnormal area", "artefacts", "Unusual regions of the image", "any other things"])
+def test_words_that_could_be_anything_are_asked_to_be_plainer(words: str) -> None:
+    for found in (
+        texts(entry(HEALTHY, f"letters, {words}", "bone")),
+        texts(entry(HEALTHY, "letters", f"bone and {words}")),
+    ):
+        assert found == [
+            f"“{words}” could be anything: say what it looks like, such as its shape, its colour or its place."
+        ]
+
+
+@pytest.mark.parametrize("words", ["abnormal joint space", "artefacts of the plaster", "area under the knee cap"])
+def test_a_vague_word_beside_a_plain_one_is_plain_enough(words: str) -> None:
+    assert texts(entry(HEALTHY, "letters", words)) == []
