@@ -29,6 +29,7 @@ def show_behaviour(
     if shown is None:
         return show_start(request, session, project, unfinished_run(session, project, Step.UNDERSTAND))
     parameters = queries.parameters_of(shown)
+    classes = queries.behaviour_by_class(session, project, shown)
     return page(
         request,
         "behaviour/behaviour.html",
@@ -37,8 +38,9 @@ def show_behaviour(
         loop=loop_state(session, project),
         analysis=shown,
         parameters=parameters,
+        explained=sum(each.evidence.images for each in classes),
         checkpoint=session.get(Checkpoint, parameters.checkpoint_id),
-        classes=queries.behaviour_by_class(session, project, shown),
+        classes=classes,
         sampling=queries.sampling_of(shown),
         measured=queries.newest_measured(session, parameters.checkpoint_id),
         speaker=speaker_in(shown),

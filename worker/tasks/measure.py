@@ -115,9 +115,8 @@ def as_estimate(given: evaluation.Proportion | evaluation.Estimate) -> Estimate:
 
 
 def average(groups: dict[str, evaluation.Proportion]) -> Estimate:
-    value = evaluation.average_of_groups(groups)
-    counted = sum(group.n for group in groups.values() if group.n >= evaluation.MIN_GROUP)
-    return Estimate(value=value, n=counted, missing="" if value is not None else TOO_SMALL)
+    found = evaluation.average_of_groups(groups)
+    return as_estimate(found) if found else Estimate(missing=TOO_SMALL)
 
 
 def sample(rows: list[ImageRow], count: int) -> list[ImageRow]:

@@ -182,6 +182,13 @@ def test_an_earlier_analysis_can_still_be_read(loop: Loop, page: Browser) -> Non
     assert "12 training pictures explained" in older
 
 
+def test_the_pictures_that_were_explained_are_counted_not_those_asked_for(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        run = session.get_one(Run, loop.analysis.id)
+        run.parameters = {**run.parameters, "count": 200}
+    assert "12 training pictures explained" in page.get(address(loop)).text
+
+
 def test_a_figure_that_does_not_exist_is_a_sentence_not_a_failure(loop: Loop, page: Browser) -> None:
     target = loop.project.classes[0]
     link = address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}&sentence=99&part=0")

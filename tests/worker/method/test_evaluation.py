@@ -43,9 +43,37 @@ def test_groups_worst_group_and_average_of_groups() -> None:
     worst = evaluation.worst_group(found)
     assert worst is not None
     assert worst[0] == "a"
-    assert evaluation.average_of_groups(found) == pytest.approx(0.7)
+    average = evaluation.average_of_groups(found)
+    assert average is not None
+    assert average.value == pytest.approx(0.7)
+    assert average.n == 20
     assert evaluation.worst_group(found, at_least=11) is None
     assert evaluation.average_of_groups(found, at_least=11) is None
+
+
+def test_the_average_of_groups_has_an_interval_of_the_width_that_chance_gives() -> None:
+    """Drawn again and again from known accuracies, 95 of 100 intervals hold their average."""
+    truth, sizes = {"a": 0.97, "b": 0.6, "c": 0.8}, {"a": 30, "b": 15, "c": 40}
+    generator, held = torch.Generator().manual_seed(0), 0
+    for _ in range(400):
+        groups = {
+            name: evaluation.proportion(torch.rand(sizes[name], generator=generator) < share)
+            for name, share in truth.items()
+        }
+        average = evaluation.average_of_groups(groups)
+        assert average is not None
+        held += average.low <= sum(truth.values()) / 3 <= average.high
+    assert 0.92 <= held / 400 <= 0.98
+
+
+def test_the_average_of_one_group_and_of_faultless_groups() -> None:
+    faultless = evaluation.proportion(torch.ones(20, dtype=torch.bool))
+    one = evaluation.average_of_groups({"a": faultless})
+    assert one is not None
+    assert (one.value, one.low, one.high) == pytest.approx((1.0, faultless.low, 1.0))
+    two = evaluation.average_of_groups({"a": faultless, "b": faultless})
+    assert two is not None
+    assert faultless.low < two.low < 1 == two.high
 
 
 def test_mu_align_is_the_attribution_off_the_true_mask() -> None:
