@@ -1,6 +1,7 @@
 """Training cut into chunks of epochs: each shard takes the state from the one before and hands its own on."""
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from worker.method.realignment import (
     start,
 )
 from worker.tasks.inputs import ImageRow, device, logits_of
-from worker.tasks.job import Job, Write
+from worker.tasks.job import Job, RefusedError, Write
 
 # About half a minute of training a shard on one core, so that a killed worker costs no more than that.
 PIXELS_A_SHARD = 3e7
@@ -63,7 +64,9 @@ def train_chunk(
 
     def on_epoch(reached: EpochFigures) -> None:
         job.check()
-        figures.append({ARM: arm, **in_figures(reached), **on_validation(model, measured), **measured.also(model)})
+        point = {ARM: arm, **in_figures(reached), **on_validation(model, measured), **measured.also(model)}
+        refuse_divergence(model, point, reached.epoch)
+        figures.append(point)
 
     state = start(model, settings) if first_of_arm else load_state(job.previous[STATE])
     after = realign(
@@ -87,6 +90,14 @@ def in_figures(reached: EpochFigures) -> dict[str, Any]:
         "penalty": reached.penalty,
         "accuracy": reached.accuracy,
     }
+
+
+def refuse_divergence(model: nn.Module, figures: dict[str, Any], epoch: int) -> None:
+    """No checkpoint is made of weights that are no numbers, and no curve is drawn of such figures."""
+    numbers = [figure for figure in figures.values() if isinstance(figure, float)]
+    weights = [values.isfinite().all().item() for values in model.state_dict().values()]
+    if not all(math.isfinite(number) for number in numbers) or not all(weights):
+        raise RefusedError(f"The training diverged in epoch {epoch}; lower the learning rate or the strength.")
 
 
 def on_validation(model: nn.Module, measured: Measured) -> dict[str, Any]:
