@@ -2,13 +2,15 @@
 
 import hmac
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Query, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
+from starlette.datastructures import UploadFile
 
 from app.accounts.cookies import csrf_token, read_session
 from app.db import reading, transaction
@@ -20,8 +22,10 @@ __all__ = [
     "CurrentProject",
     "DBSession",
     "Engineer",
+    "PageNumber",
     "SignedIn",
     "check_csrf",
+    "check_text",
     "find_project",
     "page",
     "refuse_to_run",
@@ -102,7 +106,36 @@ def get_project(session: DBSession, user: SignedIn, project_id: UUID) -> Project
     return find_project(session, project_id)
 
 
+PageNumber = Annotated[int, Query(ge=1, le=10**6, alias="page")]
 CurrentProject = Annotated[Project, Depends(get_project)]
+
+
+async def check_text(request: Request) -> None:
+    """Refuses text that a database can't hold, wherever in the request it stands: with a NUL, or half a character."""
+    kind = request.headers.get("content-type", "")
+    sent: list[Any] = [*request.query_params.multi_items()]
+    if "form" in kind:
+        sent += (await request.form()).multi_items()
+    elif "json" in kind:
+        with suppress(ValueError, RecursionError):  # what can't be read is told by whoever asked for it
+            sent.append(await request.json())
+    while sent:
+        match sent.pop():
+            case str(text) if not can_be_stored(text):
+                raise HTTPException(422, "A text holds a character that can't be stored, such as NUL. Take it out.")
+            case list(values) | tuple(values):
+                sent += values
+            case dict(values):
+                sent += values.items()
+            case UploadFile(filename=str(name)):
+                sent.append(name)
+
+
+def can_be_stored(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 async def check_csrf(request: Request) -> None:

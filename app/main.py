@@ -12,7 +12,7 @@ from app.api import routes as api
 from app.behaviour import routes as behaviour
 from app.db import reading
 from app.decisions import routes as decisions
-from app.deps import check_csrf
+from app.deps import check_csrf, check_text
 from app.errors import LargeBodies, add_error_pages
 from app.headers import A_YEAR, Headers
 from app.pictures import routes as pictures
@@ -56,6 +56,7 @@ def create_app() -> FastAPI:
         docs_url=None,  # their pages load scripts from other hosts; /api is our own
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
+        dependencies=[Depends(check_text)],
         max_body_size=FORM_BYTES,  # uploads have a limit of their own, in app/api
     )
     add_error_pages(app)

@@ -3,12 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.behaviour import pictures, queries
 from app.behaviour.forms import AnalysisForm
-from app.deps import Clinician, CurrentProject, DBSession, page
+from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
 from app.models import Checkpoint, Project, Report, Run
 from app.models.figures import Figures
 from app.projects.lvlm import speaker_in
@@ -17,7 +17,6 @@ from app.projects.work import unfinished_run
 from app.runs.actions import start_run
 
 router = APIRouter(prefix="/projects/{project_id}/behaviour")
-Number = Annotated[int, Query(ge=1, alias="page")]
 
 
 @router.get("")
@@ -88,7 +87,7 @@ def show_pictures(
     place: str = "",
     sentence: int | None = None,
     part: int | None = None,
-    number: Number = 1,
+    number: PageNumber = 1,
 ) -> Response:
     run = session.get(Run, analysis)
     target = next((target for target in project.classes if target.id == class_id), None)
@@ -130,7 +129,7 @@ def show_errors(
     project: CurrentProject,
     report: UUID,
     group: str,
-    number: Number = 1,
+    number: PageNumber = 1,
 ) -> Response:
     measured = session.get(Report, report)
     if measured is None or measured.project_id != project.id:

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.behaviour.pictures import PAGE_SIZE, Shown
-from app.deps import Clinician, CurrentProject, DBSession, page
+from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
 from app.models import Kind
 from app.projects.queries import Step, loop_state
 from app.projects.work import unfinished_run
@@ -14,7 +14,7 @@ from app.realignment import queries
 from app.realignment.forms import RealignmentForm
 from app.review.queries import blind_cases_left
 from app.review.standing import standings
-from app.runs.actions import start_run
+from app.runs.actions import start_once
 from app.runs.belonging import ForeignError, need_run
 from app.runs.curves import curves_of
 from app.runs.queries import epochs_of
@@ -49,7 +49,7 @@ def show_corrected(
     session: DBSession,
     reader: Clinician,
     project: CurrentProject,
-    number: Annotated[int, Query(ge=1, alias="page")] = 1,
+    number: PageNumber = 1,
 ) -> Response:
     loop = loop_state(session, project)
     critique = loop.critique
@@ -81,5 +81,5 @@ def start_realignment(
         raise HTTPException(404, f"{error} Nothing was started.") from error
     if not queries.ingredients_of(standings(session, asked.critique_id)).spurious:
         raise HTTPException(409, "No region stands as spurious, so there is nothing to correct. Nothing was started.")
-    start_run(session, project.id, asked.parameters(), user.id)
+    start_once(session, project.id, asked.parameters(), user.id)
     return RedirectResponse(f"/projects/{project.id}/realign", 303)

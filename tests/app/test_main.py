@@ -5,9 +5,12 @@ from uuid import uuid4
 import pytest
 from fastapi import APIRouter, FastAPI, HTTPException
 from fastapi.routing import APIRoute
+from sqlalchemy import select
 
+from app.accounts.actions import create_token
+from app.db import transaction
 from app.main import FORM_BYTES, PAGES, create_app
-from app.models import Role
+from app.models import Role, User
 from app.templating import STATIC
 from tests.app.conftest import Browser
 
@@ -176,3 +179,30 @@ def test_a_failure_says_nothing_of_its_inside_but_a_number(sqlite: None) -> None
 def test_a_refusal_keeps_its_own_words(sqlite: None) -> None:
     with Browser(broken_app()) as browser:
         assert "Only on Mondays." in browser.get("/refuses").text
+
+
+TOLD = "A text holds a character that can&#39;t be stored, such as NUL. Take it out."
+
+
+@pytest.mark.usefixtures("database")
+def test_text_that_no_database_holds_is_refused_on_every_page(visitor: Browser, engineer: Browser) -> None:
+    visitor.get("/sign-in")
+    answers = [
+        visitor.change("/sign-in", data={"name": "ada\0", "password": "open sesame"}),
+        engineer.change("/account/tokens", data={"name": "night\0ly"}),
+        engineer.change("/account/tokens", files={"name": (None, "night\0ly")}),
+        engineer.get("/sign-in/link?token=%00"),
+    ]
+    for answer in answers:
+        assert (answer.status_code, TOLD in answer.text) == (422, True)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("name", ["knees\\u0000", "knees\\ud800"])
+def test_text_that_no_database_holds_is_refused_by_the_api(engineer: Browser, name: str) -> None:
+    with transaction() as session:
+        _, secret = create_token(session, session.scalars(select(User)).one(), "test")
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+    for body in (f'{{"name": "{name}", "classes": ["a", "b"]}}', f'{{"name": "k", "classes": ["a", "{name}"]}}'):
+        answer = engineer.post("/api/v1/projects", content=body, headers=headers)
+        assert (answer.status_code, "such as NUL" in answer.json()["detail"]) == (422, True)

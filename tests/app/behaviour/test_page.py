@@ -189,6 +189,15 @@ def test_the_pictures_that_were_explained_are_counted_not_those_asked_for(loop: 
     assert "12 training pictures explained" in page.get(address(loop)).text
 
 
+@pytest.mark.usefixtures("database")
+def test_a_page_beyond_all_numbers_is_refused(loop: Loop, page: Browser) -> None:
+    target = loop.project.classes[0]
+    link = address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}")
+    assert page.get(f"{link}&page=1000000").status_code == 200
+    assert page.get(f"{link}&page={10**20}").status_code == 422
+    assert page.get(f"/projects/{loop.project.id}/realign/pictures?page={10**20}").status_code == 422
+
+
 def test_a_figure_that_does_not_exist_is_a_sentence_not_a_failure(loop: Loop, page: Browser) -> None:
     target = loop.project.classes[0]
     link = address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}&sentence=99&part=0")
