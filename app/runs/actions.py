@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import now
-from app.models import Kind, Run, State
+from app.models import Kind, Project, Run, State
 from app.queue import CPU, enqueue
 from app.runs.leftovers import forget_leftovers
 from app.runs.parameters import (
@@ -35,10 +36,9 @@ BEGIN = "worker.tasks.begin"
 
 def start_run(session: Session, project_id: UUID, parameters: Parameters, user_id: UUID | None = None) -> Run:
     """Adds a queued run of the kind that the parameters are for; its message leaves after the commit."""
-    kind = next(kind for kind, model in PARAMETERS.items() if isinstance(parameters, model))
     run = Run(
         project_id=project_id,
-        kind=kind,
+        kind=kind_of(parameters),
         parameters=parameters.model_dump(mode="json"),
         created_by_id=user_id,
         result={},
@@ -47,6 +47,25 @@ def start_run(session: Session, project_id: UUID, parameters: Parameters, user_i
     session.flush()
     enqueue(session, BEGIN, str(run.id), queue=CPU)
     return run
+
+
+def kind_of(parameters: Parameters) -> Kind:
+    return next(kind for kind, model in PARAMETERS.items() if isinstance(parameters, model))
+
+
+def start_once(session: Session, project_id: UUID, parameters: Parameters, user_id: UUID | None = None) -> Run:
+    """As ``start_run``, but what is asked in the same words while it is under way is not started twice."""
+    # Two requests at once must not both find nothing under way.
+    session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
+    under_way = select(Run).where(
+        Run.project_id == project_id,
+        Run.kind == kind_of(parameters),
+        Run.state.in_([State.QUEUED, State.RUNNING]),
+        ~Run.cancel_requested,
+    )
+    asked = parameters.model_dump(mode="json")
+    same = next((run for run in session.scalars(under_way) if run.parameters == asked), None)
+    return same or start_run(session, project_id, parameters, user_id)
 
 
 def cancel_run(session: Session, run: Run) -> None:

@@ -51,7 +51,7 @@ STEPS: dict[Kind, Step] = {
     Kind.REALIGNMENT: Step.REALIGN,
     Kind.EVALUATION: Step.DECIDE,
 }
-PATIENCE = 15  # seconds in the queue after which the page says that no worker has come
+PATIENCE = 15  # seconds in the queue after which the page says that it waits
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ class Progress:
     unit: str
     speed: str  # "12 images a second"; empty while unknown
     seconds_left: float | None  # of this stage
-    silent_for: float  # seconds since the last sign of life, where that is too long; else 0
-    waiting_long: bool
+    waiting_long: bool  # no worker has been at it for a while: others are before it, or none runs
 
     @property
     def share(self) -> float | None:
@@ -88,8 +87,7 @@ def progress_of(run: Run, at: datetime | None = None) -> Progress:
         unit=unit,
         speed=speed_in_words(per_second, unit),
         seconds_left=max(0.0, (run.total - run.done) / per_second) if per_second and run.total else None,
-        silent_for=silence(run, at),
-        waiting_long=run.state is State.QUEUED and (at - run.created_at).total_seconds() > PATIENCE,
+        waiting_long=waits_long(run, at),
     )
 
 
@@ -109,11 +107,13 @@ def speed_in_words(per_second: float, unit: str) -> str:
     return f"{1 / per_second:.0f} seconds each" if per_second > 1 / 120 else f"{1 / per_second / 60:.0f} minutes each"
 
 
-def silence(run: Run, at: datetime) -> float:
+def waits_long(run: Run, at: datetime) -> bool:
+    """A worker that is at it gives a sign of life every few seconds, however long its part takes."""
+    if run.state is State.QUEUED:
+        return (at - run.created_at).total_seconds() > PATIENCE
     if run.state is not State.RUNNING or run.heartbeat_at is None:
-        return 0.0
-    seconds = (at - run.heartbeat_at).total_seconds()
-    return seconds if seconds > settings().lost_after_seconds else 0.0
+        return False
+    return (at - run.heartbeat_at).total_seconds() > settings().lost_after_seconds
 
 
 def result_url(run: Run) -> str:

@@ -8,6 +8,7 @@ from app.db import reading, transaction
 from app.models import Answer, Critique, Epoch, Kind, Review, Run, State, User, Verdict, VerdictValue
 from app.realignment.queries import Outcome, ingredients_of, outcomes_of, runs_of
 from app.review.standing import standings
+from app.runs.actions import cancel_run
 from app.runs.parameters import RealignmentParameters
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_project, add_run, add_user, whole_loop
@@ -115,6 +116,20 @@ def test_nothing_spurious_means_nothing_to_correct(loop: Loop, page: Browser) ->
     answer = page.change(address(loop), data={**FORM, "critique_id": str(loop.critique.id)})
     assert answer.status_code == 409
     assert started() == []
+
+
+def test_what_is_asked_twice_is_started_once(loop: Loop, page: Browser) -> None:
+    asked = {**FORM, "critique_id": str(loop.critique.id)}
+    for _ in range(2):
+        assert page.change(address(loop), data=asked).status_code == 303
+    assert len(started()) == 1
+    page.change(address(loop), data={**asked, "seed": "4"})
+    assert len(started()) == 2
+    with transaction() as session:
+        for run in started():
+            cancel_run(session, session.get_one(Run, run.id))
+    page.change(address(loop), data=asked)
+    assert len(started()) == 1
 
 
 def test_a_critique_of_another_project_is_refused(loop: Loop, page: Browser) -> None:

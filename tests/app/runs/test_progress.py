@@ -66,10 +66,11 @@ def test_nothing_done_yet_promises_nothing() -> None:
     assert (progress.speed, progress.seconds_left) == ("", None)
 
 
-def test_a_silent_worker_and_an_empty_queue_are_told() -> None:
+def test_a_run_that_no_worker_is_at_waits() -> None:
     at = now()
-    assert progress_of(a_run(heartbeat_at=at - timedelta(minutes=2)), at).silent_for == 120
-    assert progress_of(a_run(heartbeat_at=at - timedelta(seconds=2)), at).silent_for == 0
+    assert progress_of(a_run(heartbeat_at=at - timedelta(minutes=2)), at).waiting_long
+    assert not progress_of(a_run(heartbeat_at=at - timedelta(seconds=2)), at).waiting_long
+    assert not progress_of(a_run(state=State.FAILED, heartbeat_at=at - timedelta(minutes=2)), at).waiting_long
     assert progress_of(a_run(state=State.QUEUED, created_at=at - timedelta(minutes=1)), at).waiting_long
     assert not progress_of(a_run(state=State.QUEUED), at).waiting_long
 
@@ -87,6 +88,13 @@ def test_the_fragment_asks_for_itself_while_the_run_lasts(clinician: Browser, wh
         assert 'hx-trigger="every 1s"' in text
         assert "3 of 12 images" in text
         assert "<html" not in text
+
+
+def test_the_fragment_says_that_a_run_waits_behind_others(clinician: Browser, whole: Loop) -> None:
+    run = add_run(whole, State.RUNNING, stage=Stage.ATTRIBUTE, heartbeat_at=now() - timedelta(minutes=2))
+    text = clinician.fragment(f"/runs/{run.id}/progress").text
+    assert "This waits for a worker." in text
+    assert "No sign of life" not in text
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.CANCELLED])
