@@ -3,11 +3,14 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from socket import socket
 from threading import Event
 from typing import Annotated
 from urllib.request import ProxyHandler, build_opener
 
 import typer
+from celery.signals import worker_ready
 
 from app.cli.output import CommandError, Json, show
 from app.config import Settings, settings
@@ -17,6 +20,7 @@ from app.queue import CPU, GPU, celery
 from app.supervisor import Child, SupervisorError, broker_child, port_is_free, supervise
 
 HEALTH_SECONDS = 2
+STARTUP_FAILURE = 3  # as uvicorn has it
 
 
 def rightreasons(*arguments: str) -> list[str]:
@@ -74,12 +78,19 @@ def serve(as_json: Json = False) -> None:
     raise typer.Exit(run_all(ready))
 
 
-def web() -> None:
+def web(as_json: Json = False) -> None:
     """Run the web server alone; migrations and a worker are somebody else's work."""
     import uvicorn
 
     known = settings()
-    uvicorn.run(
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                show({"url": f"http://{known.host}:{known.port}"}, as_json)
+
+    config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
         host=known.host,
@@ -90,11 +101,17 @@ def web() -> None:
         # Behind a proxy its address is trusted only where the environment says so (FORWARDED_ALLOW_IPS).
         proxy_headers=True,
     )
+    server = Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(STARTUP_FAILURE)
 
 
 def worker(
     queues: Annotated[str, typer.Option(help="gpu, cpu or both, comma-separated.")] = f"{GPU},{CPU}",
     processes: Annotated[int, typer.Option(help="0 takes the setting.")] = 0,
+    as_json: Json = False,
 ) -> None:
     """Run a worker that takes shards from the queues."""
     import worker.celery  # noqa: F401  registers the tasks
@@ -104,8 +121,13 @@ def worker(
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, threads)
     count = processes or settings().worker_processes
+    if as_json:
+        told = {"queues": queues.split(","), "processes": count}
+        celery().conf.worker_redirect_stdouts = False  # else what is printed goes to the log
+        worker_ready.connect(lambda **_: show(told, as_json), weak=False)
     celery().worker_main(
         [
+            *(["--quiet"] if as_json else []),
             "worker",
             "--loglevel=INFO",
             f"--queues={queues}",
