@@ -5,12 +5,13 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, model_validator
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import JudgeExample, Project, VerdictValue
 from app.projects.queries import Step, loop_state
+from app.specifications.queries import BUILT_IN, judge_examples
 
 router = APIRouter(prefix="/examples")  # within the specification's
 
@@ -40,9 +41,7 @@ class ExamplesForm(BaseModel):
 
 @router.get("")
 def show_examples(request: Request, session: DBSession, project: CurrentProject, saved: bool = False) -> Response:
-    rows = session.scalars(
-        select(JudgeExample).where(JudgeExample.project_id == project.id).order_by(JudgeExample.position)
-    ).all()
+    rows = judge_examples(session, project)
     return page(
         request,
         "specifications/examples.html",
@@ -50,6 +49,7 @@ def show_examples(request: Request, session: DBSession, project: CurrentProject,
         step=Step.SPECIFY,
         loop=loop_state(session, project),
         rows=rows,
+        built_in=rows is BUILT_IN,
         empty_rows=range(min(EMPTY_ROWS, MOST - len(rows)) if len(rows) < MOST else 0),
         most=MOST,
         saved=saved,

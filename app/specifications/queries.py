@@ -20,6 +20,14 @@ from app.models import (
 from app.runs.parameters import EntryText
 
 TRIAL_PICTURES = 6
+# What a critic wrote and the verdict it calls for: the judge's own (worker.method.judge), which no page can import.
+BUILT_IN = (
+    ("a grey square; upper left corner; named as spurious; spurious", "spurious"),
+    ("the strokes of the digit; middle; named as relevant; relevant", "relevant"),
+    ("It lies mostly on the plaster, which the specification names as spurious.", "spurious"),
+    ("It covers the joint space between the bones, a feature of the disease.", "relevant"),
+    ("empty background; lower part; not named; relevant", "relevant"),
+)
 
 
 def versions_of(session: Session, project: Project) -> Sequence[Specification]:
@@ -62,11 +70,11 @@ def pictures_for_trial(session: Session, analysis: Run, class_id: UUID) -> list[
 
 
 def judge_examples(session: Session, project: Project) -> tuple[tuple[str, str], ...]:
-    """As they stand now: a run keeps the ones it used."""
+    """As they stand now, the built-in ones where people wrote none; a run keeps those it used."""
     rows = session.scalars(
         select(JudgeExample).where(JudgeExample.project_id == project.id).order_by(JudgeExample.position)
     )
-    return tuple((row.text, row.verdict.value) for row in rows)
+    return tuple((row.text, row.verdict.value) for row in rows) or BUILT_IN
 
 
 def explanations_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, Explanation]:

@@ -1,12 +1,16 @@
+import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 from sqlalchemy import select
 
 from app.db import reading, transaction
 from app.models import JudgeExample, Project, User
+from app.specifications.queries import BUILT_IN
 from tests.app.conftest import Browser
 from tests.factories import add_project, add_user
+from worker.method.judge import DEFAULT_EXAMPLES
 
 
 @pytest.fixture
@@ -45,5 +49,17 @@ def test_a_verdict_that_no_example_may_have_is_refused(project: Project, page: B
     assert rows(project) == []
 
 
-def test_without_rows_the_page_says_which_examples_are_used(project: Project, page: Browser) -> None:
-    assert "five built-in ones" in page.get(f"/projects/{project.id}/specification/examples").text
+def test_the_built_in_examples_are_those_of_the_judge() -> None:
+    assert tuple((each.text, each.verdict) for each in DEFAULT_EXAMPLES) == BUILT_IN
+
+
+def test_without_rows_the_built_in_examples_stand_in_the_fields_to_be_edited(project: Project, page: Browser) -> None:
+    address = f"/projects/{project.id}/specification/examples"
+    text = page.get(address).text
+    assert "five built-in ones" in text
+    given = [unescape(each) for each in re.findall(r'name="text" maxlength="500" value="([^"]*)"', text)]
+    chosen = re.findall(r'value="(spurious|relevant)" selected', text)
+    assert list(zip(given, chosen, strict=True))[:5] == list(BUILT_IN)
+    page.change(address, data={"text": [*given[:4], "A bone spur."], "verdict": chosen[:5]})
+    assert rows(project) == [*BUILT_IN[:4], ("A bone spur.", "relevant")]
+    assert "five built-in ones" not in page.get(address).text
