@@ -10,7 +10,7 @@ from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from app.behaviour.evidence import NOTHING, ClassEvidence, Examples, evidence_by_class, examples_by_class
-from app.models import Checkpoint, Kind, Origin, Project, Report, Run, Split, State, TargetClass
+from app.models import Checkpoint, Dataset, Kind, Origin, Project, Report, Run, Split, State, TargetClass
 from app.models.figures import Estimate, Figures, Group
 from app.runs.parameters import AnalysisParameters
 
@@ -93,6 +93,13 @@ def sampling_of(analysis: Run) -> dict[str, Estimate]:
         }
     except ValidationError:
         return {}
+
+
+def unknown_attributes(session: Session, project: Project) -> list[str]:
+    """What the project makes its groups by though no data set of it has such an attribute."""
+    known = session.scalars(select(Dataset.attributes).where(Dataset.project_id == project.id))
+    names = {name for attributes in known for name in attributes}
+    return [name for name in project.group_by if name not in names]
 
 
 def newest_measured(session: Session, checkpoint_id: UUID) -> Measured | None:

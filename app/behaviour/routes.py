@@ -41,6 +41,7 @@ def show_behaviour(
         checkpoint=session.get(Checkpoint, parameters.checkpoint_id),
         classes=classes,
         sampling=queries.sampling_of(shown),
+        unknown_attributes=queries.unknown_attributes(session, project),
         measured=queries.newest_measured(session, parameters.checkpoint_id),
         speaker=speaker_in(shown),
         run=unfinished_run(session, project, Step.UNDERSTAND),

@@ -31,13 +31,18 @@ def save_version(
 
 
 def start_trial(
-    session: Session, project: Project, user: User, analysis: Run, entries: tuple[EntryText, ...], class_id: UUID
+    session: Session,
+    project: Project,
+    user: User,
+    analysis: Run,
+    entries: tuple[EntryText, ...],
+    explanation_ids: Sequence[UUID],
 ) -> Run:
-    """Asks critic and judge about six pictures of a class under words that are not saved."""
+    """Asks critic and judge about a few pictures under words that are not saved."""
     parameters = TrialParameters(
         analysis_id=analysis.id,
         entries=entries,
-        explanation_ids=tuple(queries.pictures_for_trial(session, analysis, class_id)),
+        explanation_ids=tuple(explanation_ids),
         examples=queries.judge_examples(session, project),
     )
     return start_run(session, project.id, parameters, user.id)

@@ -150,7 +150,15 @@ def try_words(
     analysis = loop_state(session, project).analysis
     if analysis is None:
         raise HTTPException(409, "Nothing is explained yet, so there are no pictures to try on.")
-    run = start_trial(session, project, user, analysis, checked(words, project), words.try_class)
+    entries = checked(words, project)
+    pictures = queries.pictures_for_trial(session, analysis, words.try_class)
+    if not pictures:
+        raise HTTPException(
+            409,
+            "None of the explained pictures is of this class, so there are none to try on. "
+            "Explain the model again under Understand, with as many pictures of every class.",
+        )
+    run = start_trial(session, project, user, analysis, entries, pictures)
     return trial_fragment(request, session, project, run)
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db import reading, transaction
-from app.models import Cluster, Kind, Report, Role, Run, Split, State, User
+from app.models import Cluster, Kind, Project, Report, Role, Run, Split, State, User
 from app.runs.parameters import AnalysisParameters
 from tests.app.conftest import Browser
 from tests.factories import (
@@ -180,6 +180,14 @@ def test_an_earlier_analysis_can_still_be_read(loop: Loop, page: Browser) -> Non
     older = page.get(address(loop, f"?analysis={loop.analysis.id}")).text
     assert f"analysis={newer.id}" in older
     assert "12 training pictures explained" in older
+
+
+@pytest.mark.usefixtures("database")
+def test_groups_by_an_attribute_that_no_picture_carries_are_warned_of(loop: Loop, page: Browser) -> None:
+    assert "which no picture of this project carries" not in page.get(address(loop)).text
+    with transaction() as session:
+        session.get_one(Project, loop.project.id).group_by = ["letter", "letterr"]
+    assert "The groups are made by letterr, which no picture of this project carries" in page.get(address(loop)).text
 
 
 def test_the_pictures_that_were_explained_are_counted_not_those_asked_for(loop: Loop, page: Browser) -> None:

@@ -11,6 +11,7 @@ from app.runs.parameters import CritiqueParameters, TrialParameters
 from tests.app.conftest import Browser
 from tests.factories import (
     Loop,
+    add_analysis,
     add_project,
     add_specification,
     add_user,
@@ -139,6 +140,19 @@ def test_trying_asks_about_six_pictures_of_the_class_under_unsaved_words(loop: L
     assert f"/trials/{run.id}" in answer.text
     assert 'hx-trigger="every' in answer.text
     assert versions(loop) == [1]
+
+
+def test_a_class_without_explained_pictures_says_what_to_do_instead_of_trying(loop: Loop, page: Browser) -> None:
+    target = loop.project.classes[1]
+    with transaction() as session:
+        healthy = [image for image in loop.images if image.class_id != target.id]
+        add_analysis(session, loop.project, loop.original, healthy)
+    answer = page.change(
+        address(loop, "/trials"), data=words(loop, try_class=str(target.id)), headers={"HX-Request": "true"}
+    )
+    assert answer.status_code == 409
+    assert "Explain the model again under Understand" in answer.text
+    assert runs_of(Kind.TRIAL) == []
 
 
 def test_a_finished_trial_shows_its_verdicts_and_asks_no_more(loop: Loop, page: Browser) -> None:
