@@ -378,8 +378,6 @@ def verdict_on(cluster: Cluster) -> Verdict:
     )
 
 
-def trial_run(session: Session, project: Project, analysis: Run, explanations: Sequence[Explanation]) -> Run:
-    """A finished trial of unsaved words on some explanations."""
 def read_blind(session: Session, critique: Run, reader: User) -> None:
     """A reader's blind reading, whose answers are all ``spurious``."""
     for cluster_id, _ in blind_sample(session, critique, reader):
@@ -389,6 +387,8 @@ def read_blind(session: Session, critique: Run, reader: User) -> None:
     session.flush()
 
 
+def trial_run(session: Session, project: Project, analysis: Run, explanations: Sequence[Explanation]) -> Run:
+    """A finished trial of unsaved words on some explanations."""
     entries = tuple(EntryText(class_id=target.id, spurious="letters") for target in project.classes)
     chosen = tuple(made.id for made in explanations)
     parameters = TrialParameters(analysis_id=analysis.id, entries=entries, explanation_ids=chosen)
