@@ -97,7 +97,7 @@ class TrialParameters(Parameters):
 
     analysis_id: UUID
     entries: tuple[EntryText, ...]
-    explanation_ids: tuple[UUID, ...]
+    explanation_ids: tuple[UUID, ...] = Field(min_length=1)
     examples: tuple[tuple[str, str], ...] = ()
 
 

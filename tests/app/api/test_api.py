@@ -233,6 +233,8 @@ def test_a_run_takes_nothing_from_another_project(program: TestClient, whole: Lo
     mine = trial | {"explanation_ids": [str(uuid4())]}
     answer = program.post(f"projects/{whole.project.id}/runs", json={"kind": "trial", "parameters": mine})
     assert "no such image" in answer.json()["detail"]
+    of_none = {"kind": "trial", "parameters": trial | {"explanation_ids": []}}
+    assert program.post(f"projects/{whole.project.id}/runs", json=of_none).status_code == 422
     with transaction() as session:
         assert session.scalars(select(Run).where(Run.state == State.QUEUED)).all() == []
 

@@ -56,6 +56,12 @@ def test_a_failure_is_forgotten_once_the_step_succeeds(loop: Loop, page: Browser
     assert "The disk is full." not in page.get(f"/projects/{loop.project.id}/behaviour").text
 
 
+def test_a_refused_import_tells_its_problems_row_by_row(loop: Loop, page: Browser) -> None:
+    problem = {"row": 3, "path": "a<b>.png", "message": "It is no picture."}
+    add(loop, Kind.IMPORT, State.FAILED, error="1 problem was found.", result={"problems": [problem]})
+    assert "Row 3, a&lt;b&gt;.png: It is no picture." in page.get(f"/projects/{loop.project.id}/behaviour").text
+
+
 def test_a_critic_that_failed_can_be_asked_again_from_the_review(loop: Loop, page: Browser) -> None:
     with transaction() as session:
         factories.add_specification(session, loop.project, loop.clinician, "other words")

@@ -197,6 +197,15 @@ def test_asking_the_critic_starts_one_critique_with_the_judges_examples(loop: Lo
     assert parameters.examples == (("It covers a letter.", "spurious"),)
 
 
+def test_a_critic_that_failed_under_the_saved_version_can_be_asked_again(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        run = session.get_one(Run, loop.critique.id)
+        run.state, run.error = State.FAILED, "The LVLM is away."
+    text = page.get(address(loop, "?saved=1")).text
+    assert "The critic began to read under it and stopped. The LVLM is away." in text
+    assert "Ask the critic</button>" in text
+
+
 def test_a_project_without_an_lvlm_offers_no_trial(loop: Loop, page: Browser) -> None:
     with transaction() as session:
         session.get_one(type(loop.project), loop.project.id).lvlm = "none"
