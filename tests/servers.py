@@ -28,6 +28,8 @@ def postgres_url() -> Generator[str]:
     # Not pytest's own folder: as root, PostgreSQL runs as another user, who has to be let into the folders above it.
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
         server = get_server(Path(folder) / "data")
+        server.psql("ALTER SYSTEM SET fsync = off;")  # what it holds need not outlive a power cut
+        server.psql("SELECT pg_reload_conf();")
         yield server.get_uri(database="postgres", driver="psycopg")
         server.cleanup()
 
