@@ -53,7 +53,14 @@ def children(known: Settings) -> list[Child]:
 def run_all(ready: Callable[[Event], int | None]) -> int:
     """Migrates, then runs every part of one machine until somebody stops it."""
     known = settings()
-    if not port_is_free(known.host, known.port):
+    try:
+        free = port_is_free(known.host, known.port)
+    except OSError as error:
+        raise CommandError(
+            f"Nothing can listen at {known.host}, port {known.port}: {error.strerror}. "
+            "Set RIGHTREASONS_HOST to an address of this machine."
+        ) from error
+    if not free:
         raise CommandError(
             f"Port {known.port} on {known.host} is taken by another program. "
             f"Stop that one, or choose another port, for example: RIGHTREASONS_PORT={known.port + 1}."

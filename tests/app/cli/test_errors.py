@@ -50,7 +50,9 @@ def test_an_option_that_cant_be_so_is_named(
             1,
             "The database can't do this",
         ),
-        ("HOST", "192.0.2.1", ("serve",), 1, "The system refused: [Errno 99]"),
+        ("DATA", "/etc/passwd/data", ("projects",), 1, "The system refused: [Errno 20]"),
+        ("HOST", "192.0.2.1", ("serve",), 1, "Nothing can listen at 192.0.2.1, port 8000: Cannot assign"),
+        ("HOST", "no.such.invalid", ("serve",), 1, "Nothing can listen at no.such.invalid, port 8000"),
     ],
 )
 def test_an_environment_that_does_not_serve_is_told(
