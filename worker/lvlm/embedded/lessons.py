@@ -89,6 +89,15 @@ def naming(material: Material, index: int, generator: Generator) -> Lesson:
     )
 
 
+def heeding(material: Material, index: int, generator: Generator) -> Lesson:
+    """A specification and one thing: what it says of it. Without this first, nothing that reads one is ever learned."""
+    scene = material.scenes[index]
+    thing = wording.thing_of(scene, some_clusters(scene, generator)[0])
+    words = wording.specify(scene.label, generator)
+    question = (Turn("user", f"{specification_text(words.specification)}\n{wording.WORDS[thing]}"),)
+    return Lesson(question, (Piece(_of_thing(thing, words)),))
+
+
 def listening(material: Material, index: int, generator: Generator) -> Lesson:
     """A specification, and given what a few clusters cover: what it says of each, and the conclusion."""
     scene = material.scenes[index]
@@ -167,7 +176,10 @@ def seen(scene: Scene, number: int) -> str:
 
 
 def concluded(scene: Scene, number: int, words: Wording) -> str:
-    thing = wording.thing_of(scene, number)
+    return _of_thing(wording.thing_of(scene, number), words)
+
+
+def _of_thing(thing: wording.Thing, words: Wording) -> str:
     return f"{wording.what_is_said(thing, words)}; {wording.verdict(thing, words)}"
 
 

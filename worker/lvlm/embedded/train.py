@@ -17,6 +17,7 @@ from worker.lvlm.embedded.lessons import (
     criticising,
     describing,
     draw_pictures,
+    heeding,
     judging,
     listening,
     looking,
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 SCENES = 3000  # for each process
 HELD_OUT = 0.05  # of these, drawn besides: there the critic's own words teach the judge (half) and calibrate it (half)
 # Shares of the time that is left once the scenes are drawn.
-TOWER, LOOK, LISTEN, SHORT, WHOLE = 0.11, 0.09, 0.22, 0.2, 0.28
+TOWER, LOOK, HEED, LISTEN, SHORT, WHOLE = 0.08, 0.07, 0.17, 0.14, 0.15, 0.30
 
 
 def train(out: Path, minutes: float, seed: int, *, processes: int = 2, scenes: int = SCENES) -> None:
@@ -97,11 +98,13 @@ def _school(
     teacher.teach_tower(seconds=TOWER * seconds, batch_size=24)
     look: list[tuple[LessonKind, float]] = [(naming, 0.4), (looking, 0.6)]
     teacher.teach(look, seconds=LOOK * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=16)
-    listen: list[tuple[LessonKind, float]] = [(listening, 0.5), (looking, 0.1), (judging, 0.4)]
-    teacher.teach(listen, seconds=LISTEN * seconds, learning_rate=1.5e-3, tower=0.2)
+    heed: list[tuple[LessonKind, float]] = [(heeding, 0.85), (looking, 0.15)]
+    teacher.teach(heed, seconds=HEED * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=16)
+    listen: list[tuple[LessonKind, float]] = [(listening, 0.5), (heeding, 0.15), (looking, 0.1), (judging, 0.25)]
+    teacher.teach(listen, seconds=LISTEN * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=16)
     short: list[tuple[LessonKind, float]] = [(skimming, 0.6), (listening, 0.1), (looking, 0.15), (judging, 0.15)]
     teacher.teach(short, seconds=SHORT * seconds, learning_rate=1.5e-3, tower=0.2)
-    whole: list[tuple[LessonKind, float]] = [(criticising, 0.55), (describing, 0.2), (judging, 0.25)]
+    whole: list[tuple[LessonKind, float]] = [(criticising, 0.55), (describing, 0.15), (listening, 0.1), (judging, 0.2)]
     teacher.teach(whole, seconds=WHOLE * seconds, learning_rate=1e-3, tower=0.2)
     rows = own_critiques(TransformersLVLM(model, processor, "critic"), held_out, generator)
     model.train()
