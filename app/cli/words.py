@@ -1,5 +1,7 @@
 """The LVLM: which one a project uses, and training and measuring the one that is shipped."""
 
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +10,9 @@ import typer
 from app.cli.bringing import ProjectName
 from app.cli.finding import project_named, ready_database
 from app.cli.output import CommandError, Json, show
-from app.config import settings
 from app.db import transaction
 from app.models import Project
+from app.projects.lvlm import LVLMNameError, usable_lvlm
 
 words = typer.Typer(
     help="The LVLM. A project's is none, embedded, transformers:FOLDER-OR-NAME or openai:MODEL@URL.",
@@ -25,26 +27,20 @@ def use(
     as_json: Json = False,
 ) -> None:
     """Choose a project's critic and judge."""
-    from worker.lvlm import leaves_this_machine
-
     ready_database()
-    host = leaves_this_machine(spec)
-    if host and host not in settings().allowed_hosts:
-        raise CommandError(
-            f"Images would leave this machine for {host}, which is not allowed. "
-            "The person who runs the server may add it to RIGHTREASONS_LVLM_HOSTS."
-        )
-    if spec not in {"none", "embedded"} and not spec.startswith(("transformers:", "openai:")):
-        raise CommandError(f"{spec} is none of: none, embedded, transformers:FOLDER-OR-NAME, openai:MODEL@URL.")
+    try:
+        name = usable_lvlm(spec)
+    except LVLMNameError as error:
+        raise CommandError(str(error)) from error
     with transaction() as session:
-        session.get_one(Project, project_named(session, project).id).lvlm = spec
-    show({"project": project, "lvlm": spec}, as_json, f"Project {project} now asks: {spec}.")
+        session.get_one(Project, project_named(session, project).id).lvlm = name
+    show({"project": project, "lvlm": name}, as_json, f"Project {project} now asks: {name}.")
 
 
 @words.command("train")
 def train(
     out: Annotated[Path, typer.Option(help="Folder for the weights.")] = Path("build/lvlm"),
-    minutes: Annotated[float, typer.Option(help="Length of the training, about 60 at most.")] = 50.0,
+    minutes: Annotated[float, typer.Option(help="Length of the training, about 60 at most.")] = 55.0,
     seed: int = 0,
     as_json: Json = False,
 ) -> None:
@@ -59,11 +55,23 @@ def train(
 def measure(
     folder: Annotated[Path | None, typer.Argument(help="Weights; empty: the shipped ones.")] = None,
     seeds: int = 3,
+    card: Annotated[bool, typer.Option(help="Write the figures into the folder's card.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure it on real clusters of real digits that it has never seen."""
-    from worker.lvlm import WEIGHTS
+    from worker.benchmarks.form import Report, commit, machine
+    from worker.benchmarks.form import show as show_report
+    from worker.lvlm import WEIGHTS, LVLMError
+    from worker.lvlm.embedded.card import write_card
     from worker.lvlm.embedded.measure import measure as measure_lvlm
 
-    figures = measure_lvlm(folder or WEIGHTS, seeds)
-    show(figures, as_json, *(f"{name}: {value}" for name, value in figures.items()))
+    began, source = time.monotonic(), folder or WEIGHTS
+    try:
+        figures = measure_lvlm(source, seeds)
+    except LVLMError as error:
+        raise CommandError(str(error)) from error
+    written = [f"The card is {write_card(source, figures)}."] if card else []
+    report = Report("lvlm", commit(), machine(), seeds, time.monotonic() - began, tuple(figures))
+    if not as_json:
+        show_report(report)
+    show(asdict(report), as_json, *written)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
-from urllib.parse import urlsplit
 
 from PIL.Image import Image
 
@@ -113,10 +112,3 @@ def load(
         model, _, url = spec.removeprefix(OPENAI).rpartition("@")
         return OpenAILVLM(model, url, allowed_hosts=allowed_hosts, key=key, patience=patience)
     raise LVLMError(f"There is no LVLM {spec!r}: say embedded, transformers:<folder or name> or openai:<model>@<url>.")
-
-
-def leaves_this_machine(spec: str) -> str:
-    """The host that ``spec`` would send images to; empty where they stay on this machine."""
-    if not spec.startswith(OPENAI):
-        return ""
-    return urlsplit(spec.rpartition("@")[2]).hostname or ""

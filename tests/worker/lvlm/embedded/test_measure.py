@@ -1,9 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from worker.benchmarks.form import over_seeds
 from worker.lvlm import Answer
 from worker.lvlm.embedded import wording
 from worker.lvlm.embedded.calibration import Judged, calibrate, echoing
+from worker.lvlm.embedded.card import ROWS, write_card
 from worker.lvlm.embedded.measure import HANDWRITTEN, Found, calibration_error, real_scenes, scores
 from worker.method.judge import Verdict
 
@@ -72,3 +78,15 @@ def test_the_temperature_brings_the_probability_to_the_share_that_is_right() -> 
 def test_echoing_teaches_the_truth_on_the_critics_own_words() -> None:
     lesson = echoing([Judged((), "relevant")])(None, 0, np.random.default_rng(0))
     assert ([piece.text for piece in lesson.answer], lesson.scene) == (["relevant"], None)
+
+
+def test_the_card_tells_every_figure_with_its_range_and_the_size_of_the_model(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1000, 2000), "b": torch.zeros(500_000)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"choice_temperature": 1.25}')
+    names = [*ROWS, "images", "clusters"]
+    figures = over_seeds([dict.fromkeys(names, 10.0 + seed) for seed in range(3)])
+    text = " ".join(write_card(tmp_path, figures).read_text().split())
+    assert "2.5 million parameters" in text
+    assert "1.25" in text
+    assert "33 images and 33 clusters" in text
+    assert all(f"| {words} | 11.000 | 10.000 to 12.000 |" in text for words in ROWS.values())
