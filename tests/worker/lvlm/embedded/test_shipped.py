@@ -1,0 +1,33 @@
+"""The embedded LVLM that the repository ships."""
+
+import socket
+
+import pytest
+
+from worker.lvlm import EMBEDDED, WEIGHTS, load
+from worker.lvlm.embedded.measure import INVERTED, PLAIN, described, judged, real_scenes, scores
+
+
+def test_it_is_small_holds_no_pickle_and_has_its_card() -> None:
+    files = {file.name: file for file in WEIGHTS.iterdir()}
+    assert sum(file.stat().st_size for file in files.values()) <= 40e6
+    assert {file.suffix for file in files.values()} <= {".safetensors", ".json", ".jinja", ".md"}
+    assert "verdict accuracy" in files["README.md"].read_text(encoding="utf-8")
+
+
+def test_without_a_network_it_reads_real_clusters_and_follows_the_specification_either_way_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("The embedded LVLM asked for the network.")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    lvlm = load(EMBEDDED)
+    scenes = real_scenes(40, seed=20)
+    for wordings in (PLAIN, INVERTED):
+        found, _ = judged(lvlm, scenes, wordings)
+        figures = scores(found)
+        assert figures["accuracy"] > max(figures["none_spurious"], 1 - figures["none_spurious"])
+        assert figures["balanced"] > 0.8
+    words = described(lvlm, scenes)
+    assert words["words.exact_thing"] > words["words.always_strokes"]
