@@ -155,7 +155,8 @@ def lvlm_verdicts(critic: lvlm.LVLM, explained: _Explained) -> tuple[Tensor, dic
     probability, said = torch.zeros_like(explained.clustering.share), torch.zeros_like(explained.spurious)
     uncertain = torch.zeros_like(said)
     for index, (case, row) in enumerate(zip(cases, verdicts, strict=True)):
-        for number, verdict in zip(case.marks.clusters, row, strict=True):
+        for number in case.marks.clusters:
+            verdict = row[number - 1]
             probability[index, number - 1] = verdict.p_spurious
             said[index, number - 1] = verdict.value == "spurious"
             uncertain[index, number - 1] = verdict.value == "uncertain"
