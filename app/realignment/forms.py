@@ -22,6 +22,7 @@ class RealignmentForm(BaseModel):
     epochs: int = Field(ge=1, le=1000)
     learning_rate: Annotated[float | None, Optional, Field(gt=0, le=1)] = None
     strength: Annotated[float | None, Optional, Field(ge=0)] = None
+    consistency: Annotated[float | None, Optional, Field(ge=0)] = None
     batch_size: int = Field(ge=2, le=4096)
     control: bool = False
     seed: int = Field(ge=0)
@@ -33,6 +34,7 @@ class RealignmentForm(BaseModel):
             epochs=self.epochs,
             learning_rate=self.learning_rate,
             strength=self.strength,
+            consistency=self.consistency,
             batch_size=self.batch_size,
             control=self.control,
             bar=AcceptanceBar(

@@ -62,9 +62,11 @@ def test_the_bar_is_stored_in_shares_before_the_training_starts(loop: Loop, page
 
 
 def test_a_switch_that_is_off_is_off(loop: Loop, page: Browser) -> None:
-    page.change(address(loop), data={**FORM, "critique_id": str(loop.critique.id), "strength": "2.5"})
+    page.change(
+        address(loop), data={**FORM, "critique_id": str(loop.critique.id), "strength": "2.5", "consistency": "0.1"}
+    )
     parameters = RealignmentParameters.model_validate(started()[0].parameters)
-    assert (parameters.control, parameters.strength) == (False, 2.5)
+    assert (parameters.control, parameters.strength, parameters.consistency) == (False, 2.5, 0.1)
 
 
 @pytest.mark.usefixtures("database")
