@@ -77,9 +77,12 @@ def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """Every living process whose command line names the folder, the supervisor among them."""
+    """Every living process whose command line names the folder, the supervisor among them.
+
+    What was read of it stays in `info`: read again, it may have become a zombie in between.
+    """
     found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
+    for process in psutil.process_iter(["cmdline", "ppid", "status"]):
         words = process.info["cmdline"] or []
         if process.info["status"] != psutil.STATUS_ZOMBIE and any(str(folder) in word for word in words):
             found.append(process)
@@ -88,8 +91,8 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 def leader(folder: Path, name: str, supervisor: int) -> psutil.Process | None:
     """The process that the supervisor started for this part."""
-    children = [process for process in processes_of(folder) if process.ppid() == supervisor]
-    return next((child for child in children if any(name in word for word in child.cmdline())), None)
+    children = [process for process in processes_of(folder) if process.info["ppid"] == supervisor]
+    return next((child for child in children if any(name in word for word in child.info["cmdline"])), None)
 
 
 def is_up(folder: Path, name: str) -> bool:
