@@ -2,8 +2,9 @@
 
 They imitate clinicians and engineers, each written one by one; no clinician wrote them. They are for measuring, never
 for training: their author had not seen the phrases that the embedded LVLM learns from. A thing is spurious where the
-texts name it so or plainly cover it ("all but the mole"). A thing that no text names is relevant, for nothing is
-spurious that the expert did not name.
+texts name it so or plainly cover it ("all but the mole"). A thing that no text names is relevant where
+something is named as spurious, for nothing is spurious that the expert did not name; where only what is relevant is
+said, the rest is spurious, as the critic's rule has it.
 """
 
 from dataclasses import dataclass
