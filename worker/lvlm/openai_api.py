@@ -7,7 +7,6 @@ import base64
 import copy
 import io
 import json
-import math
 import random
 import threading
 import time
@@ -16,47 +15,31 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
 from PIL.Image import Image
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
 from worker.lvlm import Answer, Call, Conversation, LVLMError, Patience, Turn
+from worker.lvlm.completion import read
 
 TOP_LOGPROBS = 20  # the most that servers give
-LEAST_MASS = 0.05  # as in ``worker.lvlm.transformers``: with less, the model was about to say something else
 CHOICE_TOKENS = 8
 BUSY = 429
 SERVER_ERROR = 500
 LONGEST_WAIT = 60.0  # seconds
+LARGEST_ANSWER = 4 * 2**20  # bytes
+SHOWN = 300  # characters of what a server said
 
 
-class _Score(BaseModel):
-    token: str
-    logprob: float
+class _FailedError(Exception):
+    """One try gave no answer; the next one may, after as many seconds as the server asked for, if it did."""
 
-
-class _Position(BaseModel):
-    top_logprobs: list[_Score] = []
-
-
-class _Scores(BaseModel):
-    content: list[_Position] | None = None
-
-
-class _Message(BaseModel):
-    content: str | None = None  # a model that ran out of room while it thought has none
-
-
-class _Choice(BaseModel):
-    message: _Message
-    logprobs: _Scores | None = None
-
-
-class _Completion(BaseModel):
-    choices: Annotated[list[_Choice], Field(min_length=1)]
+    def __init__(self, why: str, wait: float | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
 
 
 @dataclass
@@ -147,33 +130,57 @@ class OpenAILVLM:
         if choices:
             body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         images = sum(len(turn.images) for turn in conversation)
-        return _answer(self._send(json.dumps(body).encode(), images), choices, self.name)
+        return self._send(json.dumps(body).encode(), images, choices)
 
-    def _send(self, body: bytes, images: int) -> bytes:
-        """The server's answer to one request, after as many tries as patience allows."""
-        wait = self.patience.first_wait
-        failure = ""
+    def _send(self, body: bytes, images: int, choices: tuple[str, ...]) -> Answer:
+        """The server's answer to one request, after as many tries as patience allows.
+
+        Half an answer, and one that is no chat completion, count as none: a gateway on the way may have sent it.
+        """
+        failure = _FailedError("")
         for attempt in range(self.patience.tries):
             if attempt:
-                time.sleep(wait)
+                time.sleep(self._wait(attempt, failure))
             self._pace.wait()
             self._record(Call(datetime.now(UTC), self.host, images, len(body)))
-            # Half of each wait is random, so that many workers do not come back at once.
-            wait = self.patience.first_wait * 2**attempt * random.uniform(0.5, 1.0)
             try:
-                response = self._client.post(
-                    "chat/completions", content=body, headers={"Content-Type": "application/json"}
-                )
-            except httpx2.TransportError as error:
-                failure = f"{type(error).__name__}: {error}"
-                continue
-            if response.is_success:
-                return response.content
-            failure = f"status {response.status_code}"
-            if response.status_code != BUSY and response.status_code < SERVER_ERROR:
-                raise LVLMError(f"{self.name} refused the question with {failure}: {response.text[:300]}")
-            wait = min(LONGEST_WAIT, _retry_after(response.headers) or wait)
+                return _read(self._post(body), choices)
+            except _FailedError as error:
+                failure = error
         raise LVLMError(f"{self.name} gave no answer in {self.patience.tries} tries; the last ended with {failure}.")
+
+    def _wait(self, attempt: int, failure: _FailedError) -> float:
+        """Seconds before the next try. Half of them are random, so that many workers do not come back at once."""
+        own = self.patience.first_wait * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
+        return min(LONGEST_WAIT, failure.wait or own)
+
+    def _post(self, body: bytes) -> bytes:
+        """The body of the response to one request. Raises LVLMError where asking again would not help."""
+        headers = {"Content-Type": "application/json"}
+        late = time.monotonic() + self.patience.timeout
+        try:
+            with self._client.stream("POST", "chat/completions", content=body, headers=headers) as response:
+                content = self._whole(response, late)
+        except httpx2.RequestError as error:
+            raise _FailedError(f"{type(error).__name__}: {error}") from error
+        if response.is_success:
+            return content
+        status = response.status_code
+        if status == BUSY or status >= SERVER_ERROR:
+            raise _FailedError(f"status {status}", _retry_after(response.headers))
+        said = content.decode(errors="replace")[:SHOWN]
+        raise LVLMError(f"{self.name} refused the question with status {status}: {said}")
+
+    def _whole(self, response: httpx2.Response, late: float) -> bytes:
+        """All of a response's body. The client's own time-out begins anew with every byte that comes."""
+        content = bytearray()
+        for part in response.iter_bytes():
+            content += part
+            if time.monotonic() > late:
+                raise _FailedError(f"an answer that took longer than {self.patience.timeout:g} seconds")
+            if len(content) > LARGEST_ANSWER:
+                raise _FailedError(f"an answer of more than {LARGEST_ANSWER} bytes")
+        return bytes(content)
 
     def _record(self, call: Call) -> None:
         with self._recording:
@@ -196,7 +203,7 @@ def _data_url(image: Image) -> str:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait, given as a number or as a date."""
     value = headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
@@ -204,29 +211,9 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _answer(content: bytes, choices: tuple[str, ...], name: str) -> Answer:
+def _read(body: bytes, choices: tuple[str, ...]) -> Answer:
     try:
-        choice = _Completion.model_validate_json(content).choices[0]
+        return read(body, choices)
     except ValidationError as error:
-        raise LVLMError(f"{name} answered in a form that is no chat completion: {content[:200]!r}") from error
-    text = (choice.message.content or "").strip()
-    if not choices:
-        return Answer(text)
-    positions = choice.logprobs.content if choice.logprobs else None
-    mass = _mass(positions[0].top_logprobs, choices) if positions else dict.fromkeys(choices, 0.0)
-    total = sum(mass.values())
-    if total < LEAST_MASS:
-        return Answer(text)
-    probabilities = {option: value / total for option, value in mass.items()}
-    return Answer(max(probabilities, key=probabilities.__getitem__), probabilities)
-
-
-def _mass(scores: Sequence[_Score], choices: tuple[str, ...]) -> dict[str, float]:
-    """Probability of the tokens that begin exactly one of the choices, capitals and spaces aside."""
-    mass = dict.fromkeys(choices, 0.0)
-    for score in scores:
-        token = score.token.strip().lower()
-        begun = [choice for choice in choices if token and choice.lower().startswith(token)]
-        if len(begun) == 1:
-            mass[begun[0]] += math.exp(min(0.0, score.logprob))
-    return mass
+        said = body.decode(errors="replace")[:SHOWN]
+        raise _FailedError(f"an answer in a form that is no chat completion: {said!r}") from error

@@ -16,6 +16,9 @@ class Reply:
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     after: float = 0.0
+    cut: int = 0  # bytes at the body's end that are announced and never sent
+    unannounced: bool = False  # the body ends where the connection does, as old servers have it
+    pause: float = 0.0  # before each byte of the body
 
 
 @dataclass
@@ -59,11 +62,21 @@ def serving(*replies: Reply) -> Iterator[Server]:
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
+                if not reply.unannounced:
+                    self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
-                self.wfile.write(reply.body)
+                self._write(reply)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client's patience was over
+
+        def _write(self, reply: Reply) -> None:
+            sent = reply.body[: len(reply.body) - reply.cut]
+            if not reply.pause:
+                self.wfile.write(sent)
+                return
+            for byte in sent:
+                time.sleep(reply.pause)
+                self.wfile.write(bytes([byte]))
 
         def log_message(self, *args: object) -> None:
             pass

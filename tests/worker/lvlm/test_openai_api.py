@@ -1,3 +1,5 @@
+import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -8,7 +10,7 @@ from PIL import Image
 
 from tests.worker.lvlm.answering import Reply, Server, completion, serving
 from worker.lvlm import Answer, Call, LVLMError, Patience, Turn, load
-from worker.lvlm.openai_api import OpenAILVLM
+from worker.lvlm.openai_api import LARGEST_ANSWER, OpenAILVLM
 
 HERE = frozenset({"127.0.0.1"})
 QUICK = Patience(timeout=2.0, tries=3, first_wait=0.01)
@@ -118,20 +120,126 @@ def test_a_refusal_is_not_tried_again() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_redirect_is_not_followed() -> None:
-    elsewhere = Reply(302, headers={"Location": "http://elsewhere.invalid/"})
-    with serving(elsewhere) as server, lvlm(server) as model, pytest.raises(LVLMError, match="status 302"):
-        model.ask(HELLO)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_host_is_not_followed(status: int) -> None:
+    with serving(Reply(body=completion("yes"))) as elsewhere:
+        redirect = Reply(status, headers={"Location": elsewhere.url.replace("127.0.0.1", "localhost")})
+        with serving(redirect) as server, lvlm(server) as model:
+            with pytest.raises(LVLMError, match=f"status {status}"):
+                model.ask(HELLO)
+            assert len(server.requests) == 1
+        assert elsewhere.requests == []
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"choices": []}', b'{"choices": [{}]}'])
-def test_an_answer_in_another_form_is_refused(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"",
+        b"\xff\xfe{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"error": {"message": "no room"}}',
+        b'{"choices": []}',
+        b'{"choices": null}',
+        b'{"choices": [{}]}',
+        b'{"choices": [{"message": "yes"}]}',
+        b'{"choices": [{"message": {"content": 7}}]}',
+        completion("yes")[:-3],
+    ],
+)
+def test_an_answer_in_another_form_is_asked_for_again_and_then_refused(body: bytes) -> None:
+    with serving(Reply(body=body)) as server, lvlm(server) as model:
+        with pytest.raises(LVLMError, match=r"no answer in 3 tries.*no chat completion"):
+            model.ask(HELLO)
+        server.replies[:] = [Reply(body=body), Reply(body=completion("yes"))]
+        assert model.ask(HELLO) == [Answer("yes")]
+
+
+def test_what_stands_in_the_body_counts_whatever_it_is_said_to_be() -> None:
+    page = Reply(body=b"<html>Sign in</html>", headers={"Content-Type": "application/json"})
+    answer = Reply(body=completion("yes"), headers={"Content-Type": "text/html"})
+    with serving(page, answer) as server, lvlm(server) as model:
+        assert model.ask(HELLO) == [Answer("yes")]
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("half", [Reply(cut=20), Reply(cut=20, unannounced=True)])
+def test_half_an_answer_is_asked_for_again(half: Reply) -> None:
+    half.body = completion("half")
+    with serving(half, Reply(body=completion("yes"))) as server, lvlm(server) as model:
+        assert model.ask(HELLO) == [Answer("yes")]
+        server.replies[:] = [half]
+        with pytest.raises(LVLMError, match="no answer in 3 tries"):
+            model.ask(HELLO)
+
+
+def test_a_body_that_is_not_packed_as_it_says_is_asked_for_again() -> None:
+    packed = Reply(body=b"this is not gzip", headers={"Content-Encoding": "gzip"})
+    with serving(packed, Reply(body=completion("yes"))) as server, lvlm(server) as model:
+        assert model.ask(HELLO) == [Answer("yes")]
+        assert len(server.requests) == 2
+
+
+def test_an_answer_that_ended_for_want_of_room_is_its_beginning() -> None:
+    body = json.loads(completion("1 blue: the str"))
+    body["choices"][0]["finish_reason"] = "length"
+    with serving(Reply(body=json.dumps(body).encode())) as server, lvlm(server) as model:
+        assert model.ask(HELLO) == [Answer("1 blue: the str")]
+
+
+def test_an_answer_that_comes_byte_by_byte_has_no_more_time_than_another() -> None:
+    slow = Reply(body=completion("slow"), pause=0.05)
+    with serving(slow, Reply(body=completion("yes"))) as server:
+        with lvlm(server, Patience(timeout=0.4, tries=2, first_wait=0.01)) as model:
+            began = time.monotonic()
+            assert model.ask(HELLO) == [Answer("yes")]
+        assert time.monotonic() - began < 0.05 * len(slow.body)
+        server.replies[:] = [slow]
+        with (
+            lvlm(server, Patience(timeout=0.2, tries=1)) as model,
+            pytest.raises(LVLMError, match=r"took longer than 0\.2 seconds"),
+        ):
+            model.ask(HELLO)
+
+
+def test_an_answer_without_an_end_is_not_kept_in_memory() -> None:
+    endless = Reply(body=b" " * (LARGEST_ANSWER + 1))
     with (
-        serving(Reply(body=body)) as server,
-        lvlm(server) as model,
-        pytest.raises(LVLMError, match="no chat completion"),
+        serving(endless) as server,
+        lvlm(server, Patience(tries=1)) as model,
+        pytest.raises(LVLMError, match=f"more than {LARGEST_ANSWER} bytes"),
     ):
         model.ask(HELLO)
+
+
+@pytest.mark.parametrize("when", ["²", "-5", "soon", "0"])
+def test_a_time_to_come_back_at_that_is_none_leaves_the_own_one(when: str) -> None:
+    busy = Reply(429, headers={"Retry-After": when})
+    with serving(busy, Reply(body=completion("yes"))) as server, lvlm(server) as model:
+        assert model.ask(HELLO) == [Answer("yes")]
+    assert server.times[1] - server.times[0] < 0.5
+
+
+@pytest.mark.parametrize("useless", [None, float("nan")])
+def test_a_score_that_is_no_number_counts_for_nothing(useless: float | None) -> None:
+    body = json.loads(completion("spurious", {"spurious": 0.5, "relevant": 0.25}))
+    scores = body["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+    scores.append({"token": "rel", "logprob": useless})
+    with serving(Reply(body=json.dumps(body).encode())) as server, lvlm(server) as model:
+        (answer,) = model.ask(HELLO, choices=CHOICES)
+    assert answer.choice_probabilities == pytest.approx({"spurious": 2 / 3, "relevant": 1 / 3})
+
+
+@pytest.mark.parametrize(
+    "scores", [None, {}, {"content": None}, {"content": []}, {"content": [{"top_logprobs": None}]}]
+)
+def test_where_scores_should_be_and_are_not_the_words_come_back(scores: object) -> None:
+    body = json.loads(completion("spurious"))
+    body["choices"][0]["logprobs"] = scores
+    with serving(Reply(body=json.dumps(body).encode())) as server, lvlm(server) as model:
+        assert model.ask(HELLO, choices=CHOICES) == [Answer("spurious")]
 
 
 @pytest.mark.parametrize("choices", [(), CHOICES])
