@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -23,15 +24,26 @@ from PIL.Image import Image
 from pydantic import ValidationError
 
 from worker.lvlm import Answer, Call, Conversation, LVLMError, Patience, Turn
-from worker.lvlm.completion import read
+from worker.lvlm.completion import read, structure
 
 TOP_LOGPROBS = 20  # the most that servers give
-CHOICE_TOKENS = 8
+CHOICE_TOKENS = 32  # room for a choice in JSON, in small tokens and with spaces
 BUSY = 429
 SERVER_ERROR = 500
+UNKNOWN_FIELD = frozenset({400, 422})  # how servers answer to what they do not know
 LONGEST_WAIT = 60.0  # seconds
 LARGEST_ANSWER = 4 * 2**20  # bytes
 SHOWN = 300  # characters of what a server said
+
+
+# What is asked for with a choice beside the words, from most to least: a structure, token scores.
+EXTRAS = ((True, True), (False, True), (True, False), (False, False))
+
+
+class _RefusedError(LVLMError):
+    def __init__(self, why: str, status: int) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class _FailedError(Exception):
@@ -56,6 +68,13 @@ class _Pace:
             start = max(now, self.next_start)
             self.next_start = start + (60 / self.per_minute if self.per_minute else 0)
         time.sleep(start - now)
+
+
+@dataclass
+class _Known:
+    """Which of ``EXTRAS`` the server takes, as far as it has shown; kept by all who ask through one client."""
+
+    level: int = 0
 
 
 class OpenAILVLM:
@@ -84,6 +103,7 @@ class OpenAILVLM:
         self.on_call = on_call or (lambda _: None)
         self._recording = threading.Lock()
         self._pace = _Pace(self.patience.per_minute)
+        self._known = _Known()
         self._client = httpx2.Client(
             base_url=url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -114,29 +134,35 @@ class OpenAILVLM:
         self, conversations: Sequence[Conversation], *, max_tokens: int = 256, choices: tuple[str, ...] = ()
     ) -> list[Answer]:
         """See ``worker.lvlm.LVLM``. Raises LVLMError where the server keeps failing or answers in another form."""
-        # A server without token scores has to write the whole word.
-        room = CHOICE_TOKENS if choices else max_tokens
+        ask = partial(self._choose, choices=choices) if choices else partial(self._write, max_tokens=max_tokens)
         with ThreadPoolExecutor(max_workers=self.patience.at_once) as threads:
-            asked = threads.map(lambda conversation: self._ask(conversation, room, choices), conversations)
-            return list(asked)
+            return list(threads.map(ask, conversations))
 
-    def _ask(self, conversation: Conversation, max_tokens: int, choices: tuple[str, ...]) -> Answer:
-        body: dict[str, object] = {
-            "model": self.model,
-            "messages": [_message(turn) for turn in conversation],
-            "max_tokens": max_tokens,
-            "temperature": 0,
-        }
-        if choices:
-            body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        images = sum(len(turn.images) for turn in conversation)
-        return self._send(json.dumps(body).encode(), images, choices)
+    def _write(self, conversation: Conversation, max_tokens: int) -> Answer:
+        return self._send(conversation, {"max_tokens": max_tokens}, ())
 
-    def _send(self, body: bytes, images: int, choices: tuple[str, ...]) -> Answer:
+    def _choose(self, conversation: Conversation, choices: tuple[str, ...]) -> Answer:
+        """Ask with as much as the server takes; less is remembered only where it was what made the difference."""
+        level = self._known.level
+        while True:
+            try:
+                answer = self._send(conversation, _extras(level, choices), choices)
+            except _RefusedError as error:
+                level += 1
+                if error.status not in UNKNOWN_FIELD or level == len(EXTRAS):
+                    raise
+            else:
+                self._known.level = level
+                return answer
+
+    def _send(self, conversation: Conversation, fields: Mapping[str, object], choices: tuple[str, ...]) -> Answer:
         """The server's answer to one request, after as many tries as patience allows.
 
         Half an answer, and one that is no chat completion, count as none: a gateway on the way may have sent it.
         """
+        messages = [_message(turn) for turn in conversation]
+        images = sum(len(turn.images) for turn in conversation)
+        body = json.dumps({"model": self.model, "messages": messages, "temperature": 0, **fields}).encode()
         failure = _FailedError("")
         for attempt in range(self.patience.tries):
             if attempt:
@@ -169,7 +195,7 @@ class OpenAILVLM:
         if status == BUSY or status >= SERVER_ERROR:
             raise _FailedError(f"status {status}", _retry_after(response.headers))
         said = content.decode(errors="replace")[:SHOWN]
-        raise LVLMError(f"{self.name} refused the question with status {status}: {said}")
+        raise _RefusedError(f"{self.name} refused the question with status {status}: {said}", status)
 
     def _whole(self, response: httpx2.Response, late: float) -> bytes:
         """All of a response's body. The client's own time-out begins anew with every byte that comes."""
@@ -185,6 +211,14 @@ class OpenAILVLM:
     def _record(self, call: Call) -> None:
         with self._recording:
             self.on_call(call)
+
+
+def _extras(level: int, choices: tuple[str, ...]) -> dict[str, object]:
+    structured, scored = EXTRAS[level]
+    fields: dict[str, object] = {"max_tokens": CHOICE_TOKENS}
+    if structured:
+        fields["response_format"] = structure(choices)
+    return fields | {"logprobs": True, "top_logprobs": TOP_LOGPROBS} if scored else fields
 
 
 def _message(turn: Turn) -> dict[str, object]:

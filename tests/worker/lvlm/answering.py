@@ -31,6 +31,7 @@ class Server:
     at_once: int = 0
     most_at_once: int = 0
     lock: Lock = field(default_factory=Lock)
+    refuses: tuple[set[str], int] = (set(), 0)  # requests with one of these fields get this status
 
 
 def completion(text: str | None, top: dict[str, float] | None = None) -> bytes:
@@ -38,6 +39,19 @@ def completion(text: str | None, top: dict[str, float] | None = None) -> bytes:
     if top is not None:
         scores = [{"token": token, "logprob": math.log(p)} for token, p in top.items()]
         choice["logprobs"] = {"content": [{"token": "x", "logprob": -1.0, "top_logprobs": scores}]}
+    return json.dumps({"choices": [choice]}).encode()
+
+
+def structured(text: str, tokens: list[tuple[str, dict[str, float]]] | None = None) -> bytes:
+    """An answer under a schema: what was written, token by token, with those that stood beside each."""
+    choice: dict = {"message": {"role": "assistant", "content": text}}
+    if tokens is not None:
+        choice["logprobs"] = {
+            "content": [
+                {"token": token, "top_logprobs": [{"token": other, "logprob": math.log(p)} for other, p in top.items()]}
+                for token, top in tokens
+            ]
+        }
     return json.dumps({"choices": [choice]}).encode()
 
 
@@ -54,7 +68,11 @@ def serving(*replies: Reply) -> Iterator[Server]:
                 server.requests.append(json.loads(body) | {"path": self.path})
                 server.seen_headers.append(dict(self.headers))
                 server.times.append(time.monotonic())
-                reply = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
+                fields, status = server.refuses
+                if fields & server.requests[-1].keys():
+                    reply = Reply(status, b"unknown field")
+                else:
+                    reply = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
             time.sleep(reply.after)
             with server.lock:
                 server.at_once -= 1

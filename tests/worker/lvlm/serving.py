@@ -1,16 +1,18 @@
 """Two servers that serve a folder's LVLM over HTTP, as people run them.
 
-``transformers serve`` is the real thing, but it gives no token scores. ``scoring`` gives them, from the same forward
-passes as the model writes with.
+``transformers serve`` is the real thing, but it gives no token scores and enforces no structure. ``scoring`` does both:
+the scores are of the same forward passes as the model writes with, from before the structure is enforced, as vLLM and
+llama.cpp give them, or from after.
 """
 
 import base64
 import io
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, Thread
@@ -19,7 +21,7 @@ from typing import Literal
 import httpx2
 import torch
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
@@ -88,10 +90,11 @@ class Question(BaseModel):
     temperature: Literal[0]
     logprobs: bool = False
     top_logprobs: int = 0
+    response_format: dict | None = None
 
 
 @contextmanager
-def scoring(lvlm: TransformersLVLM) -> Iterator[str]:
+def scoring(lvlm: TransformersLVLM, scores: Literal["before", "after"] = "before") -> Iterator[str]:
     """A server of one model, one question at a time; yields the base URL."""
     app = FastAPI()
     lock = Lock()
@@ -99,7 +102,7 @@ def scoring(lvlm: TransformersLVLM) -> Iterator[str]:
     @app.post("/v1/chat/completions")
     def complete(question: Question) -> dict:
         with lock:
-            return answered(lvlm, question)
+            return answered(lvlm, question, scores)
 
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
@@ -115,22 +118,53 @@ def scoring(lvlm: TransformersLVLM) -> Iterator[str]:
 
 
 @torch.inference_mode()
-def answered(lvlm: TransformersLVLM, question: Question) -> dict:
+def answered(lvlm: TransformersLVLM, question: Question, scores: str) -> dict:
     """A chat completion, token by token from the model's own ``generate``."""
     inputs = lvlm._inputs([tuple(as_turn(message) for message in question.messages)], question.max_tokens)
+    ahead = inputs["input_ids"].shape[1]
     written = lvlm.model.generate(
-        **inputs, max_new_tokens=question.max_tokens, return_dict_in_generate=True, output_logits=True
+        **inputs,
+        max_new_tokens=question.max_tokens,
+        return_dict_in_generate=True,
+        output_logits=True,
+        output_scores=True,
+        prefix_allowed_tokens_fn=only(lvlm, question.response_format, ahead) if question.response_format else None,
     )
-    tokens = written.sequences[0, inputs["input_ids"].shape[1] :].tolist()
+    tokens = written.sequences[0, ahead:].tolist()
     choice: dict = {
         "index": 0,
         "message": {"role": "assistant", "content": lvlm.processor.decode(tokens, skip_special_tokens=True)},
         "finish_reason": "length" if len(tokens) == question.max_tokens else "stop",
     }
     if question.logprobs:
-        steps = [step[0].float().log_softmax(dim=0) for step in written.logits]
+        given = written.logits if scores == "before" else written.scores
+        steps = [step[0].float().log_softmax(dim=0) for step in given]
         choice["logprobs"] = {"content": [position(lvlm, *pair, question) for pair in zip(tokens, steps, strict=True)]}
     return {"object": "chat.completion", "model": question.model, "choices": [choice]}
+
+
+def only(lvlm: TransformersLVLM, form: dict, ahead: int) -> Callable[[int, torch.Tensor], list[int]]:
+    """The tokens that may come next, so that the answer becomes one of those that the schema allows."""
+    schema = form["json_schema"]["schema"]
+    ((name, values),) = schema["properties"].items()
+    allowed = [json.dumps({name: value}) for value in values["enum"]]
+    tokenizer = lvlm.processor.tokenizer
+    for text in allowed:
+        if tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) != text:
+            raise HTTPException(400, "This model's vocabulary cannot write JSON.")
+    pieces = [tokenizer.decode([token]) for token in range(len(tokenizer))]
+
+    def following(_: int, tokens: torch.Tensor) -> list[int]:
+        said = tokenizer.decode(tokens[ahead:])
+        if said in allowed:
+            return [tokenizer.eos_token_id]
+        return [
+            token
+            for token, piece in enumerate(pieces)
+            if piece and any(text.startswith(said + piece) for text in allowed)
+        ]
+
+    return following
 
 
 def position(lvlm: TransformersLVLM, token: int, scores: torch.Tensor, question: Question) -> dict:
@@ -140,7 +174,8 @@ def position(lvlm: TransformersLVLM, token: int, scores: torch.Tensor, question:
 
 
 def score(lvlm: TransformersLVLM, token: int, scores: torch.Tensor) -> dict:
-    return {"token": lvlm.processor.tokenizer.decode([token]), "logprob": float(scores[token])}
+    # Minus infinity has no form in JSON.
+    return {"token": lvlm.processor.tokenizer.decode([token]), "logprob": max(-9999.0, float(scores[token]))}
 
 
 def as_turn(message: Message) -> Turn:

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 from PIL import Image
 
-from tests.worker.lvlm.answering import Reply, Server, completion, serving
+from tests.worker.lvlm.answering import Reply, Server, completion, serving, structured
 from worker.lvlm import Answer, Call, LVLMError, Patience, Turn, load
 from worker.lvlm.openai_api import LARGEST_ANSWER, OpenAILVLM
 
@@ -272,3 +272,100 @@ def test_nothing_is_sent_to_a_host_that_is_not_allowed() -> None:
 def test_a_specification_of_no_lvlm_is_refused(spec: str) -> None:
     with pytest.raises(LVLMError):
         load(spec, allowed_hosts=HERE)
+
+
+def test_a_choice_is_asked_for_under_a_schema_and_words_are_not() -> None:
+    with serving(Reply(body=structured('{"answer": "relevant"}'))) as server, lvlm(server) as model:
+        model.ask(HELLO, choices=CHOICES)
+        model.ask(HELLO)
+    choice, words = server.requests
+    form = choice["response_format"]
+    assert (form["type"], form["json_schema"]["strict"]) == ("json_schema", True)
+    assert form["json_schema"]["schema"]["properties"]["answer"]["enum"] == ["spurious", "relevant"]
+    assert not {"response_format", "logprobs", "top_logprobs"} & words.keys()
+
+
+@pytest.mark.parametrize("text", ['{"answer": "relevant"}', '{"answer":"relevant"}', ' {\n  "answer": "relevant"\n}\n'])
+def test_a_structured_answer_without_scores_is_its_choice(text: str) -> None:
+    with serving(Reply(body=structured(text))) as server, lvlm(server) as model:
+        assert model.ask(HELLO, choices=CHOICES) == [Answer("relevant")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"answer": "unclear"}',
+        '{"answer": "Relevant"}',
+        '{"answer": "relevant", "why": "it is"}',
+        '{"answer": ["relevant"]}',
+        '{"verdict": "relevant"}',
+        '"relevant"',
+        '{"answer": "relev',
+        'Sure: {"answer": "relevant"}',
+    ],
+)
+def test_a_structure_of_another_form_is_left_as_it_came(text: str) -> None:
+    with serving(Reply(body=structured(text))) as server, lvlm(server) as model:
+        assert model.ask(HELLO, choices=CHOICES) == [Answer(text)]
+
+
+IN_SMALL = [("{", {"{": 1.0}), ('"answer', {'"answer': 1.0}), ('":', {'":': 1.0}), (' "', {' "': 1.0})]
+IN_SMALL += [("rel", {"rel": 0.6, "sp": 0.2}), ("evant", {"evant": 1.0}), ('"}', {'"}': 1.0})]
+IN_LARGE = [('{"answer": "', {'{"answer": "': 1.0}), ('relevant"}', {'relevant"}': 0.6, 'spurious"}': 0.2})]
+WITH_QUOTE = [('{"answer":', {'{"answer":': 1.0}), (' "rel', {' "rel': 0.6, ' "sp': 0.2, " [": 0.2}), ('evant"}', {})]
+
+
+@pytest.mark.parametrize("tokens", [IN_SMALL, IN_LARGE, WITH_QUOTE])
+def test_a_structured_choice_has_the_probabilities_of_where_it_begins(
+    tokens: list[tuple[str, dict[str, float]]],
+) -> None:
+    body = structured("".join(token for token, _ in tokens), tokens)
+    with serving(Reply(body=body)) as server, lvlm(server) as model:
+        (answer,) = model.ask(HELLO, choices=CHOICES)
+    assert answer.text == "relevant"
+    assert answer.choice_probabilities == pytest.approx({"spurious": 0.25, "relevant": 0.75})
+
+
+def test_what_the_model_would_have_said_without_structure_goes_before() -> None:
+    tokens = [("{", {"spurious": 0.6, "relevant": 0.2, "{": 0.01}), *IN_SMALL[1:]]
+    with serving(Reply(body=structured('{"answer": "relevant"}', tokens))) as server, lvlm(server) as model:
+        (answer,) = model.ask(HELLO, choices=CHOICES)
+    assert answer.text == "spurious"
+    assert answer.choice_probabilities == pytest.approx({"spurious": 0.75, "relevant": 0.25})
+
+
+def test_a_choice_that_a_model_was_made_to_write_is_no_answer() -> None:
+    tokens = [("{", {"I": 0.9, "{": 0.01}), *IN_SMALL[1:4], ("rel", {"un": 0.97, "rel": 0.01}), *IN_SMALL[5:]]
+    with serving(Reply(body=structured('{"answer": "relevant"}', tokens))) as server, lvlm(server) as model:
+        assert model.ask(HELLO, choices=CHOICES) == [Answer('{"answer": "relevant"}')]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize(
+    ("refused", "sent"),
+    [
+        ({"response_format"}, {"logprobs"}),
+        ({"logprobs"}, {"response_format"}),
+        ({"response_format", "logprobs"}, set()),
+    ],
+)
+def test_what_a_server_refuses_is_left_out_from_then_on(status: int, refused: set[str], sent: set[str]) -> None:
+    calls: list[Call] = []
+    with serving(Reply(body=completion("relevant"))) as server, lvlm(server, calls=calls) as model:
+        server.refuses = (refused, status)
+        assert model.ask(HELLO, choices=CHOICES) == [Answer("relevant")]
+        before = len(server.requests)
+        assert model.telling(calls.append).ask(HELLO * 3, choices=CHOICES) == [Answer("relevant")] * 3
+    assert before > 1
+    assert len(server.requests) == before + 3 == len(calls)
+    assert all(({"response_format", "logprobs"} & request.keys()) == sent for request in server.requests[before:])
+
+
+def test_a_question_that_is_refused_whatever_is_left_out_changes_nothing_for_the_next() -> None:
+    refusal, answer = Reply(400, b"too long"), Reply(body=completion("relevant"))
+    with serving(*[refusal] * 4, answer) as server, lvlm(server) as model:
+        with pytest.raises(LVLMError, match="refused the question with status 400: too long"):
+            model.ask(HELLO, choices=CHOICES)
+        assert len(server.requests) == 4
+        model.ask(HELLO, choices=CHOICES)
+    assert {"response_format", "logprobs"} <= server.requests[-1].keys()

@@ -1,6 +1,7 @@
 """The OpenAI-compatible backend against real servers on this machine: it answers as the Transformers backend does."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from tests.worker.lvlm.families import save_family
 from tests.worker.lvlm.serving import scoring, transformers_serve
-from worker.lvlm import EMBEDDED, WEIGHTS, LVLMError, Patience, Turn, completion, openai_api
+from worker.lvlm import EMBEDDED, WEIGHTS, Answer, Call, Conversation, LVLMError, Patience, Turn, completion, openai_api
 from worker.lvlm import transformers as backend
 from worker.lvlm.openai_api import OpenAILVLM
 from worker.lvlm.transformers import TransformersLVLM, load_transformers
@@ -150,6 +151,57 @@ def test_over_http_a_judge_about_to_say_something_else_is_asked_again_and_then_u
         ((verdict,),) = judge(served, CASES[:1], [Critique("", ("the square",))])
     assert (verdict.value, verdict.p_spurious) == ("uncertain", 0.5)
     assert "could not be read, asked twice" in verdict.reason
+
+
+@pytest.mark.parametrize("scores", ["before", "after"])
+def test_a_server_that_enforces_structure_lets_a_model_say_nothing_but_a_choice(
+    tiny: TransformersLVLM, scores: Literal["before", "after"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores from before tell that the model was made to: that is no answer. Scores from after are all there is."""
+    talk = (Turn("user", "what is here?", (CASES[0].marks.overlay,)),)
+    with scoring(tiny, scores) as url, over_http(url) as served:
+        (answer,) = served.ask([talk], choices=CHOICES)
+        assert served._known.level == 0
+        if scores == "before":
+            assert answer in (Answer('{"answer": "spurious"}'), Answer('{"answer": "relevant"}'))
+        else:
+            assert answer.choice_probabilities == pytest.approx(after(tiny, talk, '{"answer": "'), abs=1e-3)
+            assert answer.text == max(CHOICES, key=lambda choice: answer.choice_probabilities[choice])
+        monkeypatch.setattr(openai_api, "EXTRAS", ((False, True),))
+        (free,) = served.ask([talk], choices=CHOICES)
+        assert free.choice_probabilities == {}
+        assert free.text not in {answer.text, *CHOICES}
+
+
+def after(lvlm: TransformersLVLM, talk: Conversation, begun: str) -> dict[str, float]:
+    """How the model goes on after an answer's beginning, if it must go on towards one of the choices."""
+    inputs, tokenizer = lvlm._inputs([talk], 1), lvlm.processor.tokenizer
+    beginning = tokenizer(begun, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    inputs["input_ids"] = torch.cat([inputs["input_ids"], beginning], dim=1)
+    for name in ("attention_mask", "mm_token_type_ids"):
+        fill = int(name == "attention_mask")
+        inputs[name] = torch.nn.functional.pad(inputs[name], (0, beginning.shape[1]), value=fill)
+    with torch.inference_mode():
+        scores = lvlm.model(**inputs).logits[0, -1].softmax(dim=0)
+    mass = dict.fromkeys(CHOICES, 0.0)
+    for token, p in enumerate(scores.tolist()):
+        piece = tokenizer.decode([token])
+        for choice in CHOICES:
+            mass[choice] += p if piece and choice.startswith(piece) else 0.0
+    return {choice: p / sum(mass.values()) for choice, p in mass.items()}
+
+
+def test_a_server_whose_model_cannot_write_json_is_asked_without_structure_from_then_on(
+    embedded: TransformersLVLM,
+) -> None:
+    calls: list[Call] = []
+    talks = [(Turn("user", f"Is cluster {number} spurious or relevant?"),) for number in (1, 2)]
+    with scoring(embedded) as url, over_http(url) as served:
+        told = served.telling(calls.append)
+        answers = [told.ask([talk], choices=CHOICES)[0] for talk in talks]
+    assert len(calls) == 3
+    for mine, its in zip(embedded.ask(talks, choices=CHOICES), answers, strict=True):
+        assert its.choice_probabilities == pytest.approx(mine.choice_probabilities, abs=2e-3)
 
 
 def test_over_http_a_question_too_long_for_the_model_ends_in_a_sentence(tiny: TransformersLVLM) -> None:

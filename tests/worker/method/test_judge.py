@@ -104,7 +104,10 @@ def test_a_server_without_token_scores_is_taken_at_its_word() -> None:
     assert "no token scores" in verdict.reason
 
 
-@pytest.mark.parametrize("text", ["not spurious", "spurious or relevant", "", "It is spurious", "I cannot say"])
+UNREAD = ["not spurious", "spurious or relevant", "", "It is spurious", "I cannot say", '{"answer": "spurious"}']
+
+
+@pytest.mark.parametrize("text", UNREAD)
 def test_an_answer_that_cannot_be_read_is_asked_for_once_more_and_then_uncertain(text: str) -> None:
     lvlm = Judge({"a": Answer(text), "b": scored(0.1)}, {"a": Answer(text)})
     ((verdict, other),) = judge(lvlm, [case(2)], [critique("a", "b")])
