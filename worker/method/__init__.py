@@ -10,6 +10,7 @@
 8. ``realignment``    fine-tuning, with ``counterfactual`` images and the ``losses``
 9. ``evaluation``     accuracy by group, mu_Align, and the settling test; ``significance`` beside it
 
+``agreement`` says how far the judge and the readers agree, and how much of it may be chance.
 ``summary`` says in sentences, with figures computed from the clusters, what a model bases its decisions on.
 Images are float32 (B, C, H, W) and already normalised. Seeds and devices are arguments.
 """
