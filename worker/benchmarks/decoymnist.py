@@ -21,6 +21,7 @@ from worker import lvlm
 from worker.benchmarks.form import BenchmarkOptions, Figure, over_seeds
 from worker.datasets.digits import CLASSES, decoy_digits
 from worker.method import evaluation, sampling
+from worker.method.agreement import sensitivity, specificity
 from worker.method.attribution import attribute
 from worker.method.clustering import Clustering, cluster
 from worker.method.critic import Case, ClassSpecification, criticise
@@ -162,10 +163,11 @@ def lvlm_verdicts(critic: lvlm.LVLM, explained: _Explained) -> tuple[Tensor, dic
             uncertain[index, number - 1] = verdict.value == "uncertain"
     truth, likelier = explained.spurious[explained.shown], probability[explained.shown] >= 0.5  # noqa: PLR2004 - likelier
     right = (likelier == truth).float()
-    sides = [float(right[truth == side].mean()) for side in (True, False) if bool((truth == side).any())]
+    sides = [side(likelier.tolist(), truth.tolist()).value for side in (sensitivity, specificity)]
+    known = [share for share in sides if share is not None]
     return said, {
         "decoymnist.verdicts.accuracy": float(right.mean()),
-        "decoymnist.verdicts.balanced": sum(sides) / len(sides),
+        "decoymnist.verdicts.balanced": sum(known) / len(known),
         "decoymnist.verdicts.always_core_relevant": float((~truth).float().mean()),
         "decoymnist.verdicts.uncertain": float(uncertain[explained.shown].float().mean()),
     }

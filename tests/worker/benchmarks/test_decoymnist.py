@@ -77,6 +77,12 @@ def test_verdicts_are_counted_over_the_clusters_that_are_shown() -> None:
                 assert bool(said[image, j]) == (j == 0)
     assert figures["decoymnist.verdicts.accuracy"] == pytest.approx(right / shown)
     assert figures["decoymnist.verdicts.uncertain"] == 0
+    # Only the first cluster is ever called spurious: right for spurious ones that come first and others that do not.
+    first = (torch.arange(decoymnist.COMPONENTS) == 0).expand(12, -1)[explained.shown]
+    spurious = explained.spurious[explained.shown]
+    sides = float(first[spurious].float().mean()), float((~first[~spurious]).float().mean())
+    assert figures["decoymnist.verdicts.balanced"] == pytest.approx(sum(sides) / 2)
+    assert sides[0] != pytest.approx(sides[1])
 
 
 def test_training_and_test_digits_do_not_meet() -> None:
