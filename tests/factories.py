@@ -375,6 +375,7 @@ def verdict_on(cluster: Cluster) -> Verdict:
         p_spurious=p,
         text=critic_words(cluster),
         reason="nothing there is named in the specification" if value is VerdictValue.UNCERTAIN else "",
+        flag="",
     )
 
 
@@ -415,6 +416,7 @@ def finish_trial(run: Run, explanations: Sequence[Explanation]) -> None:
                         "p_spurious": verdict.p_spurious,
                         "text": verdict.text,
                         "reason": verdict.reason,
+                        "flag": verdict.flag,
                     }
                     for cluster in made.clusters
                     for verdict in [verdict_on(cluster)]

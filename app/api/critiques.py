@@ -66,6 +66,7 @@ def list_verdicts(
             p_spurious=verdict.p_spurious,
             text=verdict.text,
             reason=verdict.reason,
+            flag=verdict.flag,
             stands=standing[cluster.id].value,
             reviewed=standing[cluster.id].reviewed,
         )

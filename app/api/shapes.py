@@ -202,6 +202,9 @@ class VerdictOut(BaseModel):
     p_spurious: float
     text: str = Field(description="the critic's words on this cluster")
     reason: str
+    flag: str = Field(
+        description="how the verdict contradicts the critic's words or the specification; empty: it does not"
+    )
     stands: VerdictValue = Field(description="after review: people's word where there is one, else the judge's")
     reviewed: bool
 

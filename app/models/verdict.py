@@ -27,3 +27,4 @@ class Verdict(Base):
     p_spurious: Mapped[float] = mapped_column(Float)
     text: Mapped[str] = mapped_column(Text, default="", doc="the critic's words on this cluster")
     reason: Mapped[str] = mapped_column(Text, default="", doc="why it is uncertain, where it is")
+    flag: Mapped[str] = mapped_column(Text, default="", doc="how it contradicts the critic's words, where it does")

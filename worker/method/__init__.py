@@ -5,7 +5,7 @@
 3. ``clustering``     PPEPS-WGM: a weighted Gaussian mixture on each attribution (explanation clusters)
 4. ``marks``          the image, the cluster map and the overlay, as the LVLM and people see them
 5. ``critic``         what an LVLM says of each cluster under a class specification
-6. ``judge``          from the critic's text to spurious | relevant | uncertain
+6. ``judge``          from the critic's text to spurious | relevant | uncertain; ``contradiction`` flags the odd ones
 7. ``masks``          the corrective mask: the union of the clusters judged spurious
 8. ``realignment``    fine-tuning, with ``counterfactual`` images and the ``losses``
 9. ``evaluation``     accuracy by group, mu_Align, and the settling test; ``significance`` beside it

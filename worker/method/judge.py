@@ -5,10 +5,11 @@ forward pass. Between the two thresholds nobody is told what to think: the clust
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from worker.lvlm import LVLM, Answer, Conversation, Turn
+from worker.method.contradiction import contradiction
 from worker.method.critic import Case, Critique, one_line, specification_text
 
 CHOICES = ("spurious", "relevant")
@@ -37,6 +38,7 @@ class Verdict:
     value: Literal["spurious", "relevant", "uncertain"]
     p_spurious: float
     reason: str
+    flag: str = ""  # why it does not go together with the critic's own words, where it does not
 
 
 def judge_prompt(case: Case, critique: str, examples: Sequence[Example]) -> Conversation:
@@ -60,7 +62,8 @@ def judge(
     """A verdict for every cluster of every case: that on cluster ``number`` stands at ``number - 1``.
 
     thresholds: P(spurious) up to the first is relevant, from the second on spurious, between them uncertain.
-    What the critic did not mention, and what cannot be read even when asked again, is uncertain, with the reason.
+    What the critic did not mention, and what cannot be read even when asked again, is uncertain, with the reason. A
+    verdict that contradicts the words it was given for stands, with a flag that says so.
     """
     prompts = {
         judge_prompt(case, text, examples): None
@@ -72,7 +75,7 @@ def judge(
     verdicts = dict(zip(prompts, _verdicts(lvlm, list(prompts), thresholds), strict=True))
     return [
         tuple(
-            verdicts[judge_prompt(case, text, examples)] if text else _silence(number)
+            _compared(verdicts[judge_prompt(case, text, examples)], text, case) if text else _silence(number)
             for number, text in enumerate(critique.by_cluster, start=1)
         )
         for case, critique in zip(cases, critiques, strict=True)
@@ -95,6 +98,10 @@ def _verdicts(lvlm: LVLM, prompts: Sequence[Conversation], thresholds: tuple[flo
     return [
         verdict or _read(second[index], thresholds) or _unreadable(second[index]) for index, verdict in enumerate(found)
     ]
+
+
+def _compared(verdict: Verdict, text: str, case: Case) -> Verdict:
+    return replace(verdict, flag=contradiction(text, verdict.value, case.specification))
 
 
 def _read(answer: Answer, thresholds: tuple[float, float]) -> Verdict | None:

@@ -145,6 +145,7 @@ def keep_critique(job: Job, asked: Asked, critiques: list[Critic], verdicts: lis
                     p_spurious=verdict.p_spurious,
                     text=critique.by_cluster[number - 1] if number <= len(critique.by_cluster) else "",
                     reason=verdict.reason,
+                    flag=verdict.flag,
                 )
                 for number, verdict in enumerate(judged, 1)
                 if number in row.clusters
@@ -173,6 +174,7 @@ def keep_trial(asked: Asked, critiques: list[Critic], verdicts: list[tuple[Judge
                     "p_spurious": verdict.p_spurious,
                     "text": critique.by_cluster[number - 1] if number <= len(critique.by_cluster) else "",
                     "reason": verdict.reason,
+                    "flag": verdict.flag,
                 }
                 for number, verdict in enumerate(judged, 1)
             ],

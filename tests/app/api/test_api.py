@@ -12,7 +12,7 @@ from app.accounts.actions import create_token, switch_off, switch_on
 from app.accounts.attempts import attempts
 from app.db import transaction
 from app.main import create_app
-from app.models import Cluster, Kind, Role, Run, State, Token, User
+from app.models import Cluster, Kind, Role, Run, State, Token, User, Verdict
 from app.storage import storage
 from tests import factories
 from tests.app.conftest import Browser
@@ -257,9 +257,15 @@ def test_only_an_upload_begins_the_reading_of_a_file(
 
 
 def test_verdicts_tell_the_judge_and_what_stands(program: TestClient, whole: Loop) -> None:
+    with transaction() as session:
+        flagged = session.scalars(select(Verdict)).first()
+        assert flagged is not None
+        flagged.flag = "It names this as spurious."
     verdicts = program.get(f"runs/{whole.critique.id}/verdicts").json()
     with transaction() as session:
         assert len(verdicts) == len(session.scalars(select(Cluster)).all())
+    flags = {each["cluster_id"]: each["flag"] for each in verdicts if each["flag"]}
+    assert flags == {str(flagged.cluster_id): "It names this as spurious."}
     assert {each["stands"] == each["value"] for each in verdicts} == {True}
     assert program.get(f"runs/{whole.critique.id}/verdicts", params={"first": 1, "count": 2}).json() == verdicts[1:3]
     assert program.get(f"runs/{whole.analysis.id}/verdicts").status_code == 422

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.db import reading, transaction
 from app.models import Answer, Cluster, Explanation, Image, Project, Review, Run, User, Verdict, VerdictValue
@@ -86,6 +86,18 @@ def test_a_blind_response_holds_nothing_of_the_critic_or_the_judge(loop: Loop, p
             assert secret not in text.split("<dialog")[0].split('<div id="case"')[1]
         text = answer(loop, page, asked(text))
     assert "critics-own-words" in answer(loop, page, asked(text))
+
+
+def test_a_verdict_against_its_own_words_is_marked_once_the_blind_reading_is_done(loop: Loop, page: Browser) -> None:
+    assert "Look twice" not in read_blind(loop, page)
+    with transaction() as session:
+        for verdict in session.scalars(select(Verdict)):
+            verdict.flag = "It names <this> as spurious."
+    text = page.get(address(loop)).text
+    assert "Look twice. It names &lt;this&gt; as spurious." in text
+    with transaction() as session:
+        session.execute(delete(Review))
+    assert "Look twice" not in page.get(address(loop)).text
 
 
 def test_answers_of_the_sample_are_blind_and_later_ones_are_not(loop: Loop, page: Browser) -> None:

@@ -160,7 +160,9 @@ def test_a_finished_trial_shows_its_verdicts_and_asks_no_more(loop: Loop, page: 
     with transaction() as session:
         run = session.scalars(select(Run).where(Run.kind == Kind.TRIAL)).one()
         finish_trial(run, loop.explanations[:6])
+        run.result["cases"][0]["verdicts"][0]["flag"] = "It names this as spurious."
     text = page.fragment(address(loop, f"/trials/{run.id}")).text
+    assert text.count("Look twice. It names this as spurious.") == 1
     assert "every" not in re.sub(r"<[^>]*>", "", text)
     assert "hx-trigger" not in text
     assert text.count("<img") == 6

@@ -124,6 +124,22 @@ def test_the_second_answer_counts() -> None:
     assert (verdict.value, verdict.p_spurious) == ("spurious", 0.8)
 
 
+def test_a_verdict_against_the_critics_words_stands_and_is_flagged() -> None:
+    said = ("the square; corner; named as spurious; relevant", "the strokes; middle; named as relevant; relevant")
+    ((wrong, right),) = judge(Judge(dict.fromkeys(said, scored(0.1))), [case(2)], [critique(*said)])
+    assert (wrong.value, wrong.p_spurious) == (right.value, right.p_spurious) == ("relevant", pytest.approx(0.1))
+    assert "names this as spurious, but the verdict is relevant" in wrong.flag
+    assert right.flag == ""
+
+
+def test_the_same_words_are_compared_with_the_specification_of_each_case() -> None:
+    shown = case(1)
+    inverted = Case(shown.marks, "3", ClassSpecification("3", "the square", "the strokes"))
+    ((first,), (second,)) = judge(Judge({"a square": scored(0.1)}), [shown, inverted], [critique("a square")] * 2)
+    assert first.flag.startswith("The specification names “a square” as spurious")
+    assert second.flag == ""
+
+
 def test_without_cases_nothing_is_asked() -> None:
     lvlm = Judge({})
     assert judge(lvlm, [], []) == []

@@ -175,12 +175,24 @@ def test_a_servers_answers_become_verdicts_and_every_call_is_logged_under_its_ru
     first, second = succeeded(project, critique_of(explained)), succeeded(project, trial_of(explained))
     verdicts = verdicts_of(first)
     assert {(verdict.value, round(verdict.p_spurious, 3)) for verdict in verdicts} == {(VerdictValue.SPURIOUS, 0.9)}
-    assert all(verdict.text.startswith("letter") for verdict in verdicts)
+    assert all(verdict.text.startswith("letter") and not verdict.flag for verdict in verdicts)
     pictures = [sorted(call.images for call in calls_of(run.id)) for run in (first, second)]
     assert [each.count(3) for each in pictures] == [4, 2]  # the critic sees three pictures of each, the judge none
     assert sum(len(each) for each in pictures) == len(server.requests)
     assert {call.host for call in calls_of(first.id)} == {"127.0.0.1"}
     assert all(call.bytes > 100 for call in calls_of(first.id))
+
+
+def test_a_verdict_against_the_critics_words_is_kept_and_shown_with_its_flag(explained: Run, server: Server) -> None:
+    server.replies[:] = [Reply(body=completion(SAID, {"spurious": 0.1, "relevant": 0.9}))]
+    project = choose(explained, f"openai:m@{server.url}")
+    verdicts = verdicts_of(succeeded(project, critique_of(explained)))
+    assert {verdict.value for verdict in verdicts} == {VerdictValue.RELEVANT}
+    assert all("names this as spurious, but the verdict is relevant" in verdict.flag for verdict in verdicts)
+    shown = [
+        verdict for case in succeeded(project, trial_of(explained)).result["cases"] for verdict in case["verdicts"]
+    ]
+    assert {verdict["flag"] for verdict in shown} == {verdict.flag for verdict in verdicts}
 
 
 def test_answers_without_words_are_unread_and_end_nothing(explained: Run, server: Server) -> None:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "a560d86c0dfd"
+revision = "0ac5cf4acf2c"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -621,6 +621,7 @@ def upgrade() -> None:
         sa.Column("p_spurious", sa.Float(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("flag", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["cluster_id"], ["cluster.id"], name=op.f("fk_verdict_cluster_id_cluster"), ondelete="CASCADE"
         ),
