@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     lvlm_requests_per_minute: float = Field(0, ge=0, description="that each worker process sends it; 0: no limit")
     lvlm_timeout_seconds: float = Field(120.0, gt=0, description="how long one answer of it may take")
     lvlm_tries: int = Field(5, ge=1, description="how often it is asked where it is busy or fails")
+    lvlm_cache_bytes: int = Field(
+        256 * 2**20,
+        ge=0,
+        description="of its answers kept in the data folder, so that none is asked for twice; 0: none",
+    )
 
     heartbeat_seconds: float = 3.0
     lost_after_seconds: float = Field(20.0, description="silence after which a shard counts as lost")

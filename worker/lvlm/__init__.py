@@ -82,6 +82,14 @@ class LVLM(Protocol):
         """
 
 
+class Identified(LVLM, Protocol):
+    """An LVLM that can be told from one that would answer differently."""
+
+    @property
+    def identity(self) -> str:
+        """Names the weights and all else that decides an answer; empty where that is not known."""
+
+
 def load(
     spec: str,
     *,
@@ -90,7 +98,7 @@ def load(
     allowed_hosts: frozenset[str] = frozenset(),
     key: str = "",
     patience: Patience | None = None,
-) -> LVLM:
+) -> Identified:
     """The LVLM that ``spec`` names. Raises LVLMError.
 
     ``embedded``                           the small LVLM of this repository, offline;

@@ -23,7 +23,7 @@ import httpx2
 from PIL.Image import Image
 from pydantic import ValidationError
 
-from worker.lvlm import Answer, Call, Conversation, LVLMError, Patience, Turn
+from worker.lvlm import OPENAI, Answer, Call, Conversation, LVLMError, Patience, Turn
 from worker.lvlm.completion import read, structure
 
 TOP_LOGPROBS = 20  # the most that servers give
@@ -98,6 +98,8 @@ class OpenAILVLM:
                 f"Images may not be sent to {self.host}: it is not among the allowed hosts. Nothing was sent."
             )
         self.name = f"{model}@{self.host}"
+        # Who runs the server may exchange the weights behind a model's name: nobody here can know.
+        self.identity = f"{OPENAI}{model}@{url}"
         self.model = model
         self.patience = patience or Patience()
         self.on_call = on_call or (lambda _: None)

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+import transformers
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig, PreTrainedModel, ProcessorMixin
 
-from worker.lvlm import Answer, Conversation, DType, LVLMError
+from worker.lvlm import TRANSFORMERS, Answer, Conversation, DType, LVLMError
 
 # Where the choices together have less than this, the model is about to say something else: that is no answer.
 LEAST_MASS = 0.05
@@ -25,6 +27,8 @@ def load_transformers(source: str, *, device: str = "cpu", dtype: DType = "auto"
     if not folder and source.startswith(("/", ".", "~")):
         raise LVLMError(f"There is no folder {source} with an LVLM.")
     place = torch.device(device)
+    # Before the weights are read: should the folder change meanwhile, its answers are at worst not found again.
+    identity = _folder_identity(Path(source)) if folder else ""
     try:
         processor = cast("Any", AutoProcessor).from_pretrained(source, local_files_only=folder)
         # Weights are read from safetensors only: a pickle can hold code.
@@ -35,19 +39,23 @@ def load_transformers(source: str, *, device: str = "cpu", dtype: DType = "auto"
         raise LVLMError(f"The LVLM {source} could not be loaded: {error}") from error
     if not hasattr(processor, "tokenizer") or not getattr(processor, "chat_template", None):
         raise LVLMError(f"{source} is no chat model with pictures: it has no chat template.")
-    return TransformersLVLM(model.to(place), processor, name or source)
+    return TransformersLVLM(model.to(place), processor, name or source, source=identity or _hub_identity(model, source))
 
 
 class TransformersLVLM:
     """Answers are decoded greedily, in batches padded on the left; the same question always gets the same answer."""
 
-    def __init__(self, model: PreTrainedModel, processor: ProcessorMixin, name: str, batch_size: int = 16) -> None:
+    def __init__(
+        self, model: PreTrainedModel, processor: ProcessorMixin, name: str, batch_size: int = 16, source: str = ""
+    ) -> None:
+        """source: names the weights, the processor and the configuration that were loaded; empty: nobody knows."""
         # Typed loosely: what they have depends on the model.
         self.model: Any = model
         self.processor: Any = processor
         model.train(mode=False)
         self.name = name
         self.batch_size = batch_size
+        self.source = source
         # A model that was calibrated says so in its configuration: its choices' log-odds are divided by this.
         self.temperature = float(getattr(model.config, "choice_temperature", 1.0))
         tokenizer = self.processor.tokenizer
@@ -59,6 +67,14 @@ class TransformersLVLM:
         thinks = "enable_thinking" in str(self.processor.chat_template)
         self._template_options = {"enable_thinking": False} if thinks else {}
         self._special = _any_of([token.content for token in tokenizer.added_tokens_decoder.values() if token.special])
+
+    @property
+    def identity(self) -> str:
+        """See ``worker.lvlm.Identified``. Precision and versions are in it: they decide where two words are close."""
+        if not self.source:
+            return ""
+        computed = f"{self.model.dtype} on {self.model.device.type}, temperature {self.temperature}"
+        return f"{self.source}, {computed}, transformers {transformers.__version__}, torch {torch.__version__}"
 
     def ask(
         self, conversations: Sequence[Conversation], *, max_tokens: int = 256, choices: tuple[str, ...] = ()
@@ -172,6 +188,21 @@ def _answer(choices: Sequence[str], mass: Sequence[float], said: str, temperatur
     cooled = [value ** (1 / temperature) for value in mass]
     probabilities = {choice: value / sum(cooled) for choice, value in zip(choices, cooled, strict=True)}
     return Answer(max(probabilities, key=probabilities.__getitem__), probabilities)
+
+
+def _folder_identity(folder: Path) -> str:
+    """A digest of every file in it: weights trained anew have the same size, and from a wheel the same date."""
+    digest = blake2b(digest_size=32)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = file_digest(file, blake2b).hexdigest()
+        digest.update(f"{path.relative_to(folder)}\n{content}\n".encode())
+    return f"{TRANSFORMERS}{digest.hexdigest()}"
+
+
+def _hub_identity(model: Any, source: str) -> str:  # noqa: ANN401 - what it has depends on the model
+    commit = getattr(model.config, "_commit_hash", None)
+    return f"{TRANSFORMERS}{source}@{commit}" if commit else ""
 
 
 def _dtype(dtype: DType, device: torch.device) -> torch.dtype:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,10 +13,12 @@ from app.config import settings
 from app.db import transaction
 from app.models import Explanation, Image, LVLMCall, Project, Run
 from app.storage import storage
-from worker.lvlm import LVLM, Call, Patience, load
+from worker.lvlm import LVLM, Call, Identified, Patience, load
+from worker.lvlm.cache import CachedLVLM
 from worker.lvlm.openai_api import OpenAILVLM
 from worker.method.critic import Case, ClassSpecification
 from worker.method.marks import draw_marks
+from worker.tasks.answers import AnswerFolder
 from worker.tasks.inputs import device, load_assignment
 from worker.vision.pictures import load_image
 
@@ -76,13 +79,23 @@ def kept_lvlm(session: Session, run_id: UUID) -> str:
 
 
 def lvlm_for(run_id: UUID, name: str) -> LVLM:
-    """The LVLM of that name; every call that leaves the machine is logged under the run."""
+    """The LVLM of that name; every call that leaves the machine is logged under the run.
+
+    What it has answered before, in whichever run, is taken from the data folder.
+    """
     model = loaded_lvlm(name)
-    return model.telling(partial(log_call, run_id)) if isinstance(model, OpenAILVLM) else model
+    told = model.telling(partial(log_call, run_id)) if isinstance(model, OpenAILVLM) else model
+    limit = settings().lvlm_cache_bytes
+    return CachedLVLM(told, answer_folder(settings().data, limit)) if limit and told.identity else told
+
+
+@lru_cache
+def answer_folder(data: Path, limit: int) -> AnswerFolder:
+    return AnswerFolder(data / "cache" / "answers", limit)
 
 
 @lru_cache(maxsize=1)
-def loaded_lvlm(name: str) -> LVLM:
+def loaded_lvlm(name: str) -> Identified:
     """It stays in the process, whichever run asks it; loading takes long, and a server's rate limit is one for all."""
     known = settings()
     return load(

@@ -1,6 +1,7 @@
 """The contract of the Transformers backend, on a tiny LLaVA with random weights."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,6 +147,33 @@ def test_a_calibrated_model_is_less_sure(folder: Path, tmp_path: Path, any_mass:
     )
     odds = [given["spurious"] / given["relevant"] for given in (plain, cooled)]
     assert odds[1] == pytest.approx(odds[0] ** 0.5, rel=1e-4)
+
+
+def test_what_could_answer_differently_has_another_identity(
+    folder: Path, lvlm: TransformersLVLM, tmp_path: Path
+) -> None:
+    assert load_transformers(str(folder)).identity == lvlm.identity != ""
+    copied = tmp_path / "copied"
+    shutil.copytree(folder, copied)
+    assert load_transformers(str(copied)).identity == lvlm.identity
+    calibrated, retrained = tmp_path / "calibrated", tmp_path / "retrained"
+    shutil.copytree(folder, calibrated)
+    config = json.loads((calibrated / "config.json").read_text())
+    (calibrated / "config.json").write_text(json.dumps(config | {"choice_temperature": 2.0}))
+    shutil.copytree(folder, retrained)
+    weights = retrained / "model.safetensors"
+    before = weights.stat()
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    found = {load_transformers(str(path)).identity for path in (folder, calibrated, retrained)}
+    assert len(found) == 3
+    assert load_transformers(str(folder), dtype="bfloat16").identity not in found
+
+
+def test_a_model_that_nobody_loaded_from_somewhere_has_no_identity(lvlm: TransformersLVLM) -> None:
+    assert TransformersLVLM(lvlm.model, lvlm.processor, "pairs").identity == ""
 
 
 def test_choices_that_begin_alike_are_refused(lvlm: TransformersLVLM) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from sqlalchemy import func, select
 
+from app.config import settings
 from app.db import reading, transaction
 from app.models import (
     Cluster,
@@ -16,6 +17,7 @@ from app.models import (
     Project,
     Run,
     Specification,
+    SpecificationEntry,
     Split,
     State,
     Verdict,
@@ -193,6 +195,68 @@ def test_a_verdict_against_the_critics_words_is_kept_and_shown_with_its_flag(exp
         verdict for case in succeeded(project, trial_of(explained)).result["cases"] for verdict in case["verdicts"]
     ]
     assert {verdict["flag"] for verdict in shown} == {verdict.flag for verdict in verdicts}
+
+
+def words_of(run: Run) -> list[tuple[str, float, str, str, str]]:
+    found = verdicts_of(run)
+    return sorted((each.value.value, each.p_spurious, each.text, each.reason, each.flag) for each in found)
+
+
+def test_a_critique_run_again_asks_nothing_and_says_the_same(explained: Run, server: Server) -> None:
+    project = choose(explained, f"openai:m@{server.url}")
+    first = succeeded(project, critique_of(explained))
+    asked = len(server.requests)
+    server.replies[:] = [Reply(503)]
+    second = succeeded(project, critique_of(explained))
+    assert asked > 0
+    assert len(server.requests) == asked
+    assert calls_of(second.id) == []
+    assert words_of(second) == words_of(first) != []
+
+
+def test_other_words_in_the_specification_are_asked_anew(explained: Run, server: Server) -> None:
+    project = choose(explained, f"openai:m@{server.url}")
+    first, asked = succeeded(project, critique_of(explained)), len(server.requests)
+    with transaction() as session:
+        for entry in session.scalars(select(SpecificationEntry)):
+            entry.notes = "letters are white"
+    second = succeeded(project, critique_of(explained))
+    assert len(server.requests) > asked
+    assert len(calls_of(second.id)) == len(calls_of(first.id)) == asked
+
+
+def test_the_answers_of_a_model_on_this_machine_are_kept_too(
+    explained: Run, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = choose(explained, tiny)
+    first = succeeded(project, critique_of(explained))
+    monkeypatch.setattr(loaded_lvlm(tiny), "ask", None)
+    assert words_of(succeeded(project, critique_of(explained))) == words_of(first)
+
+
+def test_no_answer_is_kept_where_the_settings_say_so(
+    explained: Run, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIGHTREASONS_LVLM_CACHE_BYTES", "0")
+    forget_settings()
+    project = choose(explained, f"openai:m@{server.url}")
+    for times in (1, 2):
+        run = succeeded(project, critique_of(explained))
+        assert len(server.requests) == times * len(calls_of(run.id))
+    assert not (settings().data / "cache" / "answers").exists()
+
+
+def test_an_answer_spoilt_on_the_disk_is_asked_for_again_and_mended(explained: Run, server: Server) -> None:
+    project = choose(explained, f"openai:m@{server.url}")
+    first = succeeded(project, critique_of(explained))
+    asked = len(server.requests)
+    entries = [path for path in (settings().data / "cache" / "answers").rglob("*") if path.is_file()]
+    for path in entries:
+        path.write_bytes(path.read_bytes().replace(b"spurious", b"relevant"))
+    assert words_of(succeeded(project, critique_of(explained))) == words_of(first)
+    assert len(server.requests) == 2 * asked
+    succeeded(project, critique_of(explained))
+    assert len(server.requests) == 2 * asked
 
 
 def test_answers_without_words_are_unread_and_end_nothing(explained: Run, server: Server) -> None:
