@@ -142,6 +142,25 @@ def test_each_of_three_pictures_in_a_turn_and_their_order_are_seen(lvlm: Transfo
     assert len({round(p, 5) for p in found}) == len(shown)
 
 
+def test_pictures_are_encoded_once_however_long_the_answer_and_the_judge_sees_none(
+    lvlm: TransformersLVLM, any_mass: None
+) -> None:
+    calls: list[int] = []
+    tower = next(
+        part
+        for name, part in lvlm.model.named_modules()
+        if name.rpartition(".")[2] in {"vision_tower", "visual"} or name.endswith("model.vision_model")
+    )
+    hook = tower.register_forward_pre_hook(lambda *_: calls.append(1))
+    try:
+        lvlm.ask([THREE], max_tokens=ROOM)
+        assert len(calls) == 1
+        judge(lvlm, [CASE], [Critique("", ("the square", "the strokes"))])
+        assert len(calls) == 1
+    finally:
+        hook.remove()
+
+
 def test_answers_in_a_batch_are_those_given_alone(lvlm: TransformersLVLM) -> None:
     alone = [lvlm.ask([talk], max_tokens=ROOM)[0] for talk in MIXED]
     assert lvlm.ask(MIXED, max_tokens=ROOM) == alone
