@@ -34,15 +34,15 @@ class Patch:
 def sample_patch(generator: np.random.Generator, size: int, away_from: tuple[float, float]) -> Patch:
     """One patch, placed where it hides as little as it can of what stands at ``away_from``."""
     x, y = mesh(size)
-    width = generator.uniform(0.15, 0.28)
-    radii = np.array([width, width * generator.uniform(1.0, 1.45)])
+    width = generator.uniform(0.19, 0.38)
+    radii = np.array([width, width * generator.uniform(1.05, 1.5)])
     centre = _beside(generator, radii, away_from)
     across, down = (x - centre[0]) / radii[0], (y - centre[1]) / radii[1]
     reach = np.sqrt(across**2 + down**2) + _edge(generator, across, down)
     cover = smoothstep(1 + 0.9 / (size * width), 1 - 0.9 / (size * width), reach)
-    light = generator.normal(0, 0.04, 2) / radii
+    light = generator.normal(0, 0.01, 2) / radii
     shadow = np.sqrt((across - light[0]) ** 2 + (down - light[1]) ** 2)
-    shade = 1 - generator.uniform(0.15, 0.4) * smoothstep(1.06, 0.97, shadow)
+    shade = 1 - generator.uniform(0.1, 0.35) * smoothstep(1.05, 0.97, shadow)
     return Patch(_surface(generator, reach, size), np.where(cover >= FAINTEST, cover, 0), shade)
 
 

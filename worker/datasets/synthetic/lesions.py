@@ -22,6 +22,8 @@ from worker.datasets.synthetic.skin import (
 )
 from worker.datasets.synthetic.textures import mesh, noise, smoothstep
 
+# What makes a brown more orange: less red taken away, more blue.
+TAN = np.array([-0.15, -0.05, 0.25], dtype=np.float32)
 # Pigment deep in the skin looks blue-grey.
 DEEP = np.array([1.0, 0.75, 0.45], dtype=np.float32)
 
@@ -62,14 +64,14 @@ def _draw(label: int, artefact: bool, size: int, seed: int) -> Picture:
     add_ruler(picture, view)
     changed = _add_patch(picture, place, centre) if artefact else np.zeros((size, size), dtype=np.bool_)
     picture *= (lamp(view, size) * rim(view, size))[..., None]
-    picture += 0.012 * noise(view, 224, 224, size)[..., None]
+    picture += 0.008 * noise(view, 224, 224, size)[..., None]
     return Picture(np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8), changed, core)
 
 
 def sample_suspicion(label: int, generator: np.random.Generator) -> Suspicion:
     """Signs of a lesion of this label. The same draws are made for both labels, and the two overlap a little."""
-    little, much = generator.beta(1.5, 4.0), generator.beta(3.5, 2.0)
-    signs = np.clip((little, much)[label] * generator.uniform(0.3, 1.3, 3), 0, 1)
+    little, much = generator.beta(1.0, 7.0), generator.beta(5.0, 1.5)
+    signs = np.clip((little, much)[label] * generator.uniform(0.5, 1.2, 3), 0, 1)
     return Suspicion(*(float(sign) for sign in signs))
 
 
@@ -79,7 +81,7 @@ def _add_lesion(
     """Draw the lesion and return where it is (S, S)."""
     size = len(picture)
     reach = _reach(suspicion, generator, centre, size)
-    soft = generator.uniform(0.06, 0.5) * (1 - 0.5 * suspicion.border)
+    soft = generator.uniform(0.1, 0.6) * (1 - 0.5 * suspicion.border)
     cover = smoothstep(1.0, 1.0 - soft, reach)
     density = _pigment(suspicion, generator, reach, size)
     picture *= np.exp(-cover[..., None] * density)
@@ -89,7 +91,7 @@ def _add_lesion(
 def _reach(suspicion: Suspicion, generator: np.random.Generator, centre: tuple[float, float], size: int) -> Grey:
     """(S, S): distance from the middle in units of the lesion's radius, warped as far as it is suspicious."""
     x, y = mesh(size)
-    radius = float(np.clip(generator.lognormal(np.log(0.17), 0.35), 0.07, 0.32))
+    radius = float(np.clip(generator.lognormal(np.log(0.17), 0.4), 0.06, 0.4))
     angle, oblong = generator.uniform(0, np.pi), generator.uniform(1.0, 1.5)
     across, down = x - centre[0], (y - centre[1]) / 1.15
     along = (np.cos(angle) * across + np.sin(angle) * down) * oblong**-0.5
@@ -97,22 +99,25 @@ def _reach(suspicion: Suspicion, generator: np.random.Generator, centre: tuple[f
     reach = np.sqrt(along**2 + beside**2) / radius
     # The warps are on the lesion's own scale, or a large lesion would be smooth and a small one torn.
     coarse, fine = round(0.9 / radius) + 1, round(3 / radius)
-    reach += (0.05 + 0.33 * suspicion.asymmetry) * noise(generator, coarse, coarse, size)
-    reach += (0.04 + 0.16 * suspicion.border) * noise(generator, fine, fine, size)
+    reach += (0.05 + 0.26 * suspicion.asymmetry) * noise(generator, coarse, coarse, size)
+    reach += (0.04 + 0.14 * suspicion.border) * noise(generator, fine, fine, size)
+    reach += generator.uniform(0.01, 0.06) * noise(generator, 60, 60, size)
     return np.asarray(reach, dtype=np.float32)
 
 
 def _pigment(suspicion: Suspicion, generator: np.random.Generator, reach: Grey, size: int) -> Colour:
     """(S, S, 3): optical density. One brown when harmless; else darker, blue, red and pale parts besides."""
-    brown = generator.uniform(0.3, 1.0)
+    brown = np.clip(generator.lognormal(np.log(0.45), 0.5), 0.15, 1.4)
     centred = generator.uniform(0.0, 0.5) * smoothstep(1.0, 0.2, reach)
-    net = generator.uniform(0.05, 0.25) * noise(generator, 50, 50, size)
-    uneven = (0.12 + 0.25 * suspicion.colours) * noise(generator, 10, 10, size)
+    net = brown * generator.uniform(0.05, 0.3) * noise(generator, 70, 70, size)
+    uneven = (0.3 * brown + 0.2 * suspicion.colours) * noise(generator, 10, 10, size)
     dark, deep, red = (smoothstep(0.2, 1.4, noise(generator, 8, 8, size)) for _ in range(3))
-    melanin = np.maximum(brown + centred + net + uneven + 1.1 * suspicion.colours * dark, 0.05)
-    blood = generator.uniform(0, 0.25) + 0.7 * suspicion.colours * red
+    melanin = np.maximum(brown + centred + net + uneven + 1.6 * suspicion.colours * dark, 0.05)
+    blood = generator.uniform(0, 0.2) + 0.9 * suspicion.colours * red
     return np.asarray(
-        melanin[..., None] * MELANIN + blood[..., None] * BLOOD + (0.9 * suspicion.colours * deep)[..., None] * DEEP
+        melanin[..., None] * (MELANIN + generator.uniform(-0.3, 1.0) * TAN)
+        + blood[..., None] * BLOOD
+        + (1.3 * suspicion.colours * deep)[..., None] * DEEP
     )
 
 

@@ -38,7 +38,7 @@ def sample_marker(generator: np.random.Generator, size: int) -> Marker:
     """A marker as hospitals have them, mostly near a corner, wholly inside the picture of ``size`` pixels."""
     lead = _turned(_lead(generator), generator)
     box = lead.letter.size
-    height = generator.uniform(0.12, 0.19)
+    height = generator.uniform(0.14, 0.21)
     scale = height * size / max(box[1], 0.6 * box[0])
     small = (max(3, round(box[0] * scale)), max(3, round(box[1] * scale)))
     letter, plate = (
@@ -65,8 +65,8 @@ def _lead(generator: np.random.Generator) -> _Lead:
     return _Lead(
         letter,
         plate,
-        (generator.uniform(0.85, 1.0), generator.uniform(0.45, 0.65)),
-        (generator.beta(5, 1.2) * 0.6 + 0.4, generator.uniform(0.3, 0.7)),
+        (generator.uniform(0.92, 1.0), generator.uniform(0.45, 0.65)),
+        (generator.beta(4, 1.0) * 0.5 + 0.5, generator.uniform(0.3, 0.7)),
     )
 
 
@@ -75,8 +75,8 @@ def _letter(name: str, generator: np.random.Generator) -> Image.Image:
     tile = Image.new("L", (TILE, TILE))
     draw = ImageDraw.Draw(tile)
     wide = round(LETTER * generator.uniform(0.4, 0.7))
-    thick = int(generator.choice([7, 10, 22, 28]))
-    weight = int(generator.integers(0, 9))
+    thick = int(generator.choice([9, 14, 22, 28]))
+    weight = int(generator.integers(1, 10))
     left, top = (TILE - wide) // 2, (TILE - LETTER) // 2
     if name == "L" and happens(generator, 0.7):
         draw.rectangle((left, top, left + thick, top + LETTER), fill=255)

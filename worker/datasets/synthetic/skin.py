@@ -15,6 +15,10 @@ Colour = npt.NDArray[np.float32]  # (S, S, 3) in 0..1
 # Optical density per channel (red, green, blue) of what colours skin: pigment near the surface, and blood.
 MELANIN = np.array([0.45, 0.85, 1.2], dtype=np.float32)
 BLOOD = np.array([0.08, 0.75, 0.6], dtype=np.float32)
+# The main axes along which skins differ, in log colours.
+LIGHT = np.array([0.39, 0.62, 0.69])
+WARMTH = np.array([0.9, -0.08, -0.44])
+REDNESS = np.array([0.22, -0.78, 0.58])
 HAIRS = np.array([(0.16, 0.1, 0.08), (0.3, 0.2, 0.14), (0.08, 0.07, 0.09)])
 PENS = np.array([(0.33, 0.2, 0.55), (0.25, 0.2, 0.4), (0.15, 0.2, 0.5)])
 
@@ -22,18 +26,17 @@ PENS = np.array([(0.33, 0.2, 0.55), (0.25, 0.2, 0.4), (0.15, 0.2, 0.5)])
 def skin(generator: np.random.Generator, size: int) -> Colour:
     """Bare skin of some person under some lamp."""
     # Log colours of 330 photographed lesions' surroundings: mean, and their spread along light, warmth and redness.
-    tone = np.array([-0.33, -0.53, -0.62])
-    tone = tone + generator.normal(0, 0.3) * np.array([0.42, 0.6, 0.68]) + generator.normal(0, 0.09) * _WARMTH
-    tone = np.minimum(tone + generator.normal(0, 0.05) * _REDNESS, -0.03)
+    tone = np.array([-0.33, -0.52, -0.6])
+    tone = tone + generator.normal(0.1, 0.38) * LIGHT + generator.uniform(-0.08, 0.22) * WARMTH
+    tone += generator.uniform(-0.03, 0.05) * REDNESS
+    # The photographer sets the lamp by the brightest channel.
+    tone -= max(0.0, tone.max() + 0.08)
     pigment = 0.03 * noise(generator, 4, 4, size) + 0.02 * noise(generator, 24, 24, size)
-    pigment += generator.uniform(0.005, 0.03) * noise(generator, 100, 100, size)
-    flush = generator.uniform(0.02, 0.09) * (0.6 * noise(generator, 6, 6, size) + 0.6 * noise(generator, 26, 26, size))
+    pigment += generator.uniform(0.005, 0.03) * noise(generator, 120, 120, size)
+    flush = noise(generator, 5, 5, size) + 0.7 * noise(generator, 13, 13, size) + 0.7 * noise(generator, 45, 45, size)
+    flush *= min(generator.gamma(2, 0.01), 0.05)
     density = pigment[..., None] * MELANIN + flush[..., None] * BLOOD
     return np.asarray(np.exp(tone.astype(np.float32) - density))
-
-
-_WARMTH = np.array([0.9, -0.08, -0.44])
-_REDNESS = np.array([0.22, -0.78, 0.58])
 
 
 def lamp(generator: np.random.Generator, size: int) -> Grey:
@@ -48,9 +51,9 @@ def lamp(generator: np.random.Generator, size: int) -> Grey:
 def rim(generator: np.random.Generator, size: int) -> Grey:
     """(S, S): what the round edge of the lens leaves of the light; at times it lies outside the picture."""
     x, y = mesh(size)
-    shown = happens(generator, 0.3)
+    shown = happens(generator, 0.25)
     centre = generator.normal(0.5, 0.03, 2)
-    radii = generator.uniform(0.52, 0.68, 2)
+    radii = generator.uniform(0.54, 0.72, 2)
     soft = generator.choice([0.02, 0.12, 0.4])
     if not shown:
         return np.ones((size, size), dtype=np.float32)
@@ -68,7 +71,7 @@ def add_hair(picture: Colour, generator: np.random.Generator) -> None:
     for _ in range(count):
         start = generator.uniform(-0.1, 1.1, 2)
         step = rotation(direction + generator.normal(0, 0.6))[0] * generator.uniform(0.1, 0.45)
-        middle = start + step + generator.normal(0, 0.04, 2)
+        middle = start + step + generator.normal(0, 0.07, 2)
         strokes.append(
             Stroke(open_spline(np.stack([start, middle, start + 2 * step])), width, generator.uniform(0.3, 0.9))
         )
@@ -100,13 +103,13 @@ def add_ruler(picture: Colour, generator: np.random.Generator) -> None:
 
 def add_pen(picture: Colour, generator: np.random.Generator, around: tuple[float, float]) -> None:
     """Draw a surgeon's ring of ink around a place in a few pictures."""
-    shown = happens(generator, 0.04)
+    shown = happens(generator, 0.03)
     radii = generator.uniform(0.28, 0.4, 2)
     ring = ellipse(around, (radii[0], radii[1]), generator.uniform(0, np.pi)) + generator.normal(0, 0.008, (40, 2))
     colour, width = PENS[generator.integers(len(PENS))], generator.uniform(0.015, 0.05)
     patchy = noise(generator, 60, 60, len(picture))
     if shown:
-        _paint(picture, stroked([Stroke(ring, width, 0.75)], len(picture)) * smoothstep(-1.2, 0.6, patchy), colour)
+        _paint(picture, stroked([Stroke(ring, width, 0.75)], len(picture)) * smoothstep(-2.0, 0.3, patchy), colour)
 
 
 def add_bubbles(picture: Colour, generator: np.random.Generator) -> None:

@@ -15,7 +15,12 @@ def noise(generator: np.random.Generator, rows: int, columns: int, size: int) ->
     as the grain of a photograph does.
     """
     grid = generator.standard_normal((rows, columns), dtype=np.float32)
-    return np.asarray(Image.fromarray(grid).resize((size, size), Image.Resampling.BICUBIC))
+    return enlarged(grid, size)
+
+
+def enlarged(small: Grey, size: int) -> Grey:
+    """(S, S): a small picture stretched, and so made soft."""
+    return np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC))
 
 
 def smoothstep(low: float, high: float, values: Grey) -> Grey:
