@@ -116,7 +116,7 @@ def _turned(lead: _Lead, generator: np.random.Generator) -> _Lead:
     """Cut to what is drawn, turned as it fell on the plate, at times seen from behind, a little out of focus."""
     angle = float(generator.choice([0, 0, 0, 90, 180, 270, generator.uniform(0, 360)]) + generator.normal(0, 6))
     mirrored = happens(generator, 0.15)
-    blur = generator.uniform(0, 3.5)
+    blur = generator.uniform(0, 2.5)
     layers = []
     for layer in (lead.letter, lead.plate):
         seen = layer.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else layer
@@ -128,7 +128,7 @@ def _turned(lead: _Lead, generator: np.random.Generator) -> _Lead:
 def _corner(generator: np.random.Generator, extent: tuple[float, float]) -> tuple[float, float]:
     """Left and top edge, in picture widths, of a marker of this width and height."""
     room = 1 - np.asarray(extent)
-    near = np.minimum(generator.uniform(0.01, 0.12, 2), room)
+    near = np.minimum(generator.uniform(0.005, 0.08, 2), room)
     place = np.where(generator.integers(2, size=2), near, room - near)
     elsewhere = generator.uniform(0, room)
     where = pick(generator, PLACES)
