@@ -86,6 +86,7 @@ def test_the_list_tells_what_who_how_it_went_and_leads_there(loop: Loop, page: B
     address = f"/projects/{loop.project.id}/runs"
     assert f'href="{address}"' in page.get(f"/projects/{loop.project.id}/specification").text
     text = page.get(address).text
+    assert f'href="{address}"' not in text
     assert "Row 3 has no picture." in text
     assert "Grace Engineer" in text
     assert f'href="/runs/{loop.critique.id}">The critic reads the clusters' in text
