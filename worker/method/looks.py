@@ -25,7 +25,10 @@ COLOURLESS = 0.12  # difference of the strongest and the weakest channel up to w
 THERE = 0.9  # share of a kind's clusters that lie in a place, from which the kind does too
 LUMA = np.array([0.299, 0.587, 0.114])  # brightness of red, green and blue (ITU-R BT.601)
 OPPONENT = np.array([LUMA, [1, -1, 0], [0.5, 0.5, -1]])  # brightness, red against green, yellow against blue
+TOGETHER = 0.2  # share of the images with something in a corner that may have the like in another one, if it moves
 EVERYWHERE = "large part of the image"
+CORNERS = frozenset({"upper left corner", "upper right corner", "lower left corner", "lower right corner"})
+ANY_CORNER = "one of the corners"
 # Upper bounds of the hue in degrees; the last one is red again.
 HUES = ((20, "red"), (45, "orange"), (70, "yellow"), (170, "green"), (260, "blue"), (330, "purple"), (360, "red"))
 DARK, PALE = 0.6, 0.5  # red and orange whose strongest channel is under it are brown, red whose weakest is over it pink
@@ -65,21 +68,47 @@ def colours(picture: Floats, weights: Floats, assignment: npt.NDArray[np.uint8])
     return {number: _colour(sums[number] / totals[number]) for number in found}, _colour(np.median(pixels, axis=0))
 
 
-def kinds_by_look(looks: Sequence[Look], shares: Sequence[float]) -> list[str]:
+def kinds_by_look(looks: Sequence[Look], shares: Sequence[float], images: Sequence[str]) -> list[str]:
     """What each cluster's kind looks like, in words; clusters of one kind have the same words, others do not.
 
-    shares: of the positive evidence of each cluster's image.
-    Those that ``gathered`` gathers are of one kind, and so are kinds that would be described by the same words.
+    shares: of the positive evidence of each cluster's image; images: the ids of these images.
+    Those that ``gathered`` gathers are of one kind, and so are kinds that would be described by the same words, and
+    what moves from corner to corner.
     """
     groups = gathered(looks, shares)
-    members: dict[int, list[Look]] = defaultdict(list)
-    for group, look in zip(groups, looks, strict=True):
-        members[group].append(look)
-    kinds = {group: (_appearance(alike), _main_place(look.place for look in alike)) for group, alike in members.items()}
-    places: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    kinds: dict[int, tuple[str, str]] = {}
     for group, alike in members.items():
-        places[kinds[group]].update(look.place for look in alike)
+        seen = [looks[index] for index in alike]
+        kinds[group] = _appearance(seen), _main_place(look.place for look in seen)
+    moving = _moving([kinds[group] for group in groups], images)
+    kinds = {
+        group: (kind[0], ANY_CORNER) if kind[0] in moving and kind[1] in CORNERS else kind
+        for group, kind in kinds.items()
+    }
+    places: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for group, look in zip(groups, looks, strict=True):
+        places[kinds[group]].append(look.place)
     return [f"{kinds[group][0]} {_located(kinds[group][1], places[kinds[group]])}" for group in groups]
+
+
+def _moving(kinds: Sequence[tuple[str, str]], images: Sequence[str]) -> set[str]:
+    """Appearances that are found in several corners, but seldom in two of the same image: one thing that moves.
+
+    kinds: appearance and main place of each cluster's kind.
+    """
+    corners: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for (appearance, place), image in zip(kinds, images, strict=True):
+        if place in CORNERS:
+            corners[appearance][image].add(place)
+    return {
+        appearance
+        for appearance, found in corners.items()
+        if len(set().union(*found.values())) > 1
+        and sum(len(here) > 1 for here in found.values()) <= TOGETHER * len(found)
+    }
 
 
 def gathered(looks: Sequence[Look], shares: Sequence[float]) -> list[int]:
@@ -151,11 +180,14 @@ def _hue(colour: Floats) -> str:
     return "pink" if name == "red" and most - chroma > PALE else name
 
 
-def _located(place: str, places: Counter[str]) -> str:
-    always = places[place] >= THERE * places.total()
+def _located(place: str, places: Sequence[str]) -> str:
+    """places: of each cluster of the kind, which is mostly in this place."""
+    inside = [each in CORNERS if place == ANY_CORNER else each == place for each in places]
+    always = sum(inside) >= THERE * len(inside)
     if place == EVERYWHERE:
         return f"over a {place}" if always else f"mostly over a {place}"
-    return f"in the {place}" if always else f"in or near the {place}"
+    name = place if place == ANY_CORNER else f"the {place}"
+    return f"in {name}" if always else f"in or near {name}"
 
 
 def _colour(channels: Floats) -> Colour:

@@ -39,7 +39,7 @@ def key(words: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", words).casefold().replace("’", "'").strip(" .,;:!?\"'“”")
     first = SECOND.split(f" {' '.join(plain.split())} ")[0]
-    left = [word for word in re.findall(r"[\w'/-]+", first) if word not in ARTICLES]
+    left = [word for word in re.findall(r"\w+(?:['/-]\w+)*", first) if word not in ARTICLES]
     if " ".join(left) in NOT_NAMED:
         return ""
     while left and left[0] in HEDGES:

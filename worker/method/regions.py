@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from worker.method.looks import Look, kinds_by_look
 from worker.method.naming import key, most_frequent
-from worker.method.significance import RESAMPLES
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,6 +22,7 @@ MIN_IMAGES = 3
 FEW_IMAGES, FEW_WITH_IT = 10, 5
 ONE_IMAGE = "One image has no interval."
 TOO_NARROW = "Few images: the true interval is wider."
+RESAMPLES = 2000  # as ``significance`` draws, whose import of scipy takes seconds
 PORTION = 1 << 20  # numbers of a bootstrap that are drawn at once
 TOLERANCE = 1e-4  # by which the shares of an image, in float32, may exceed 1
 
@@ -157,7 +157,11 @@ def kinds_of(clusters: Sequence[ClusterFacts]) -> list[Kind]:
     """The clusters by what the LVLM called them, and those without a name by how they look."""
     keys = [key(cluster.words) for cluster in clusters]
     nameless = [cluster for cluster, words in zip(clusters, keys, strict=True) if not words]
-    looks = kinds_by_look([cluster.look for cluster in nameless], [cluster.share for cluster in nameless])
+    looks = kinds_by_look(
+        [cluster.look for cluster in nameless],
+        [cluster.share for cluster in nameless],
+        [cluster.image_id for cluster in nameless],
+    )
     named = _together([cluster for cluster, words in zip(clusters, keys, strict=True) if words], filter(None, keys))
     return [
         *(Kind(most_frequent([one.words for one in mine]), by_look=False, clusters=mine) for mine in named.values()),
@@ -196,7 +200,8 @@ def means(table: Floats, seed: int) -> list[Mean]:
     values = table.mean(axis=0).tolist()
     if n == 1:
         return [Mean(value, None, None, 1, ONE_IMAGE) for value in values]
-    generator, portion = np.random.default_rng(seed), max(1, PORTION // n)
+    # numpy draws with no negative seed, which a run may have.
+    generator, portion = np.random.default_rng(abs(seed)), max(1, PORTION // n)
     drawn = [
         generator.multinomial(n, np.full(n, 1 / n), size=min(portion, RESAMPLES - first)) @ table / n
         for first in range(0, RESAMPLES, portion)

@@ -43,14 +43,14 @@ def look(
     ],
 )
 def test_a_look_has_computed_words(seen: Look, words: str) -> None:
-    assert kinds_by_look([seen], [1.0]) == [words]
+    assert kinds_by_look([seen], [1.0], ["a"]) == [words]
 
 
 def test_what_looks_different_is_never_lumped_together() -> None:
     corner, middle, dark = look(0.1, 0.1), look(0.5, 0.5), look(0.5, 0.5, colour=BLACK, ground=WHITE)
     blue = look(0.5, 0.5, colour=(0.2, 0.3, 0.9))
     wide, large = look(0.5, 0.5, spread=0.3), look(0.5, 0.5, area=0.4)
-    kinds = kinds_by_look([corner, middle, dark, blue, wide, large] * 3, [0.2] * 18)
+    kinds = kinds_by_look([corner, middle, dark, blue, wide, large] * 3, [0.2] * 18, sorted("abc" * 6))
     assert len(set(kinds)) == 6
     assert kinds[:6] == kinds[6:12] == kinds[12:]
 
@@ -58,12 +58,14 @@ def test_what_looks_different_is_never_lumped_together() -> None:
 def test_one_kind_is_not_cut_in_two_where_the_name_of_a_place_ends() -> None:
     either_side = [look(0.37, 0.5), look(0.39, 0.5), look(0.41, 0.5), look(0.43, 0.5), look(0.44, 0.5)]
     assert len({each.place for each in either_side}) == 2
-    assert set(kinds_by_look(either_side, [0.5] * 5)) == {"a small bright area in or near the middle"}
+    assert set(kinds_by_look(either_side, [0.5] * 5, list("abcde"))) == {"a small bright area in or near the middle"}
 
 
 def test_a_few_clusters_beside_a_place_do_not_change_its_name() -> None:
     inside, beside = look(0.43, 0.5), look(0.39, 0.5)
-    assert set(kinds_by_look([inside] * 9 + [beside], [0.5] * 10)) == {"a small bright area in the middle"}
+    assert set(kinds_by_look([inside] * 9 + [beside], [0.5] * 10, list("abcdefghij"))) == {
+        "a small bright area in the middle"
+    }
 
 
 def test_a_kind_gathers_where_the_evidence_is_not_where_it_came_first() -> None:
@@ -72,8 +74,35 @@ def test_a_kind_gathers_where_the_evidence_is_not_where_it_came_first() -> None:
     assert gathered(row, [0.9, 0.9, 0.1, 0.1]) == [1, 1, 1, 3]
 
 
+def test_what_moves_from_corner_to_corner_is_one_kind() -> None:
+    corners = [look(0.1, 0.1), look(0.9, 0.1), look(0.1, 0.9), look(0.9, 0.9)]
+    assert set(kinds_by_look(corners * 3, [0.3] * 12, [str(image) for image in range(12)])) == {
+        "a small bright area in one of the corners"
+    }
+    assert set(kinds_by_look(corners[:1] * 3, [0.3] * 3, list("abc"))) == {
+        "a small bright area in the upper left corner"
+    }
+
+
+def test_what_is_in_two_corners_of_the_same_images_are_two_kinds() -> None:
+    pair = [look(0.1, 0.1), look(0.9, 0.9)]
+    assert kinds_by_look(pair * 3, [0.3] * 6, list("aabbcc")) == 3 * [
+        "a small bright area in the upper left corner",
+        "a small bright area in the lower right corner",
+    ]
+    # In one image of five together: it moves all the same.
+    mostly_alone = [look(0.1, 0.1), *pair, look(0.1, 0.1), look(0.9, 0.9), look(0.9, 0.9)]
+    assert len(set(kinds_by_look(mostly_alone, [0.3] * 6, list("abbcde")))) == 1
+    assert len(set(kinds_by_look(mostly_alone[:-1], [0.3] * 5, list("abbcd")))) == 2
+
+
+def test_what_differs_in_more_than_its_corner_does_not_move() -> None:
+    different = [look(0.1, 0.1), look(0.9, 0.9, colour=BLACK, ground=WHITE)]
+    assert len(set(kinds_by_look(different, [0.3] * 2, list("ab")))) == 2
+
+
 def test_without_clusters_there_are_no_kinds() -> None:
-    assert kinds_by_look([], []) == []
+    assert kinds_by_look([], [], []) == []
 
 
 unit = st.floats(0, 1)
@@ -104,8 +133,9 @@ def test_what_is_gathered_is_what_a_slow_version_gathers(seen: list[tuple[Look, 
 @given(seen_clusters)
 def test_kinds_have_words_of_their_own(seen: list[tuple[Look, int]]) -> None:
     clusters, shares = [each for each, _ in seen], [share / 64 for _, share in seen]
+    images = [str(index // 2) for index in range(len(seen))]
     words: dict[int, set[str]] = {}
-    for middle, said in zip(gathered(clusters, shares), kinds_by_look(clusters, shares), strict=True):
+    for middle, said in zip(gathered(clusters, shares), kinds_by_look(clusters, shares, images), strict=True):
         words.setdefault(middle, set()).add(said)
     assert all(len(said) == 1 for said in words.values())
 
@@ -145,5 +175,5 @@ def test_a_colour_is_that_under_the_evidence_and_the_ground_that_of_most_pixels(
 
 def test_a_colour_is_told_beside_that_of_its_picture() -> None:
     brown = look(colour=(0.4, 0.25, 0.15), ground=(0.4, 0.25, 0.15))
-    assert kinds_by_look([brown], [1.0]) == ["a small area in the middle"]
-    assert kinds_by_look([replace(brown, ground=WHITE)], [1.0]) == ["a small dark brown area in the middle"]
+    assert kinds_by_look([brown], [1.0], ["a"]) == ["a small area in the middle"]
+    assert kinds_by_look([replace(brown, ground=WHITE)], [1.0], ["a"]) == ["a small dark brown area in the middle"]

@@ -10,6 +10,7 @@ from worker.method.looks import Look
 from worker.method.naming import key
 from worker.method.regions import (
     ONE_IMAGE,
+    RESAMPLES,
     TOO_NARROW,
     ClassRegions,
     ClusterFacts,
@@ -19,7 +20,7 @@ from worker.method.regions import (
     regions_of,
     whole_percents,
 )
-from worker.method.significance import RESAMPLES, bootstrap
+from worker.method.significance import bootstrap
 from worker.method.summary import place
 
 STROKE, SQUARE = "digit strokes", "a grey square"
