@@ -4,9 +4,10 @@ Every function adds rows to the given session and flushes, so that each page can
 ``whole_loop`` goes round it once. The numbers are made up; the same seed makes the same project.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from types import MappingProxyType
 from uuid import uuid4
 
 import numpy as np
@@ -55,9 +56,13 @@ from app.runs.parameters import (
 from app.storage import storage
 from tests.drawn import INPUT, KNEES, SIDE, assignment_of, draw_picture, npy, png, regions_of, tiny_safetensors
 from tests.measured import AFTER, BEFORE, CONTROL, add_predictions, add_report, figures
+from worker.method.looks import Look
+from worker.method.regions import ClusterFacts
+from worker.tasks.class_summary import class_summary
 
 PASSWORD = "open sesame, please"
 QUICK_HASH = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+INSIDE = 0.95  # share of the evidence on the pixels of a drawn explanation's clusters
 TASKS: dict[tuple[str, ...], str] = {KNEES: "Tells whether a knee shows osteoarthritis."}
 
 
@@ -223,8 +228,12 @@ def add_analysis(
     checkpoint: Checkpoint,
     images: Sequence[Image],
     user: User | None = None,
+    called: Mapping[str, str] = MappingProxyType({}),
 ) -> Run:
-    """A finished analysis: an explanation with its clusters for every image, its sentences and its sampling."""
+    """A finished analysis: an explanation with its clusters for every image, its sentences and its sampling.
+
+    called: other words for what is drawn.
+    """
     parameters = AnalysisParameters(checkpoint_id=checkpoint.id, count=len(images))
     run = add_run(session, project, parameters, Kind.ANALYSIS, user)
     classes = {target.id: target for target in project.classes}
@@ -232,9 +241,15 @@ def add_analysis(
         add_explanation(session, run, checkpoint, image, position, classes[image.class_id], len(classes))
         for position, image in enumerate(images)
     ]
+    for cluster in (cluster for explanation in made for cluster in explanation.clusters):
+        cluster.words = called.get(cluster.words, cluster.words)
     run.result = {
         "lvlm": project.lvlm,
-        "summaries": {str(target.id): sentences(target, made) for target in project.classes},
+        "summaries": {
+            str(target.id): summary_of(target, mine)
+            for target in project.classes
+            if (mine := [each for each in made if each.image.class_id == target.id])
+        },
         "sampling": {
             "low_entropy": {"value": 0.5, "low": 0.39, "high": 0.61, "n": 80},
             "random": {"value": 0.31, "low": 0.22, "high": 0.42, "n": 80},
@@ -286,24 +301,22 @@ def add_explanation(
     return explanation
 
 
-def sentences(target: TargetClass, explanations: Sequence[Explanation]) -> list[dict[str, object]]:
-    """Sentences of one class in the form in which an analysis stores them, each figure with its explanations."""
-    mine = [made for made in explanations if made.image.class_id == target.id]
-    shown: list[dict[str, object]] = []
-    for words in ("joint space", "letter", "digit stroke", "grey square"):
-        with_it = [made for made in mine if any(cluster.words == words for cluster in made.clusters)]
-        if not with_it:
-            continue
-        share = sum(cluster.share for made in with_it for cluster in made.clusters if cluster.words == words)
-        ids = [str(made.id) for made in with_it]
-        parts = [
-            {"text": f"{share / len(mine):.0%} of the evidence for {target.name}".replace("%", " %"), "images": ids},
-            {"text": f" lies on {words}, in ", "images": None},
-            {"text": f"{len(with_it)} of {len(mine)} images", "images": ids},
-            {"text": ".", "images": None},
-        ]
-        shown.append({"parts": parts})
-    return shown
+def summary_of(target: TargetClass, explanations: Sequence[Explanation]) -> dict[str, object]:
+    """As an analysis stores it; a cluster is as bright as the letter, and its ground black."""
+    clusters = [
+        ClusterFacts(
+            image_id=str(explanation.id),
+            number=cluster.number,
+            share=cluster.share * INSIDE,
+            words=cluster.words,
+            look=Look(cluster.place, cluster.x, cluster.y, cluster.spread, cluster.area, (0.9,) * 3, (0.0,) * 3),
+            effect=cluster.effect,
+        )
+        for explanation in explanations
+        for cluster in explanation.clusters
+    ]
+    told = class_summary(target.name, clusters, [str(each.id) for each in explanations], without_evidence=0, seed=0)
+    return told.model_dump(mode="json")
 
 
 def add_specification(

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
 from app.api.shapes import EpochOut, RunOut, StartRun
+from app.behaviour.evidence import summaries_of
 from app.deps import DBSession, find_project, refuse_to_run
 from app.models import Epoch, Kind, Project, Run
+from app.models.summary import ClassSummary
 from app.runs.actions import cancel_run, start_run
 from app.runs.belonging import ForeignError, refuse_foreign
 from app.runs.parameters import CritiqueParameters, Parameters, TrialParameters
@@ -60,6 +62,16 @@ def with_examples(session: Session, project: Project, parameters: Parameters) ->
 def get_run(session: DBSession, caller: Caller, run_id: UUID) -> Run:
     del caller
     return find_run(session, run_id)
+
+
+@router.get("/runs/{run_id}/summaries", tags=["runs"])
+def list_summaries(session: DBSession, caller: Caller, run_id: UUID) -> dict[UUID, ClassSummary]:
+    """By class, what the model looks at: shares that add up, sentences, and the clusters behind each of them."""
+    del caller
+    run = find_run(session, run_id)
+    if run.kind is not Kind.ANALYSIS:
+        raise HTTPException(422, "Only an analysis has summaries.")
+    return summaries_of(run)
 
 
 @router.post("/runs/{run_id}/cancel", tags=["runs"], response_model=RunOut)

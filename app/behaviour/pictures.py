@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
-from app.models import Cluster, Explanation, Image, Prediction, Report, Run
+from app.models import Explanation, Image, Prediction, Report
 from app.models.figures import Group
+from app.models.summary import Evidence
 
 PAGE_SIZE = 48
 Row = TypeVar("Row")
@@ -29,19 +30,17 @@ class Shown(Generic[Row]):
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Which explanations of an analysis; all that is given has to hold."""
+class Picture:
+    """An explanation and the numbers of those of its clusters that a figure is about."""
 
-    class_id: UUID | None = None
-    words: str = ""
-    place: str = ""
-    ids: tuple[UUID, ...] | None = None
+    explanation: Explanation
+    numbers: tuple[int, ...] = ()
 
 
-def explanations(session: Session, analysis_id: UUID, wanted: Filter, number: int) -> Shown[Explanation]:
+def of_class(session: Session, analysis_id: UUID, class_id: UUID, number: int) -> Shown[Picture]:
     """In the order of the alignment set."""
-    condition = and_(Explanation.run_id == analysis_id, *conditions(wanted))
-    matching = select(Explanation).join(Explanation.image).where(condition)
+    mine = and_(Explanation.run_id == analysis_id, Image.class_id == class_id)
+    matching = select(Explanation).join(Explanation.image).where(mine)
     total = session.scalar(select(func.count()).select_from(matching.with_only_columns(Explanation.id).subquery())) or 0
     rows = session.scalars(
         matching.order_by(Explanation.position)
@@ -49,30 +48,19 @@ def explanations(session: Session, analysis_id: UUID, wanted: Filter, number: in
         .limit(PAGE_SIZE)
         .options(contains_eager(Explanation.image))
     )
-    return Shown(rows.all(), total, number)
+    return Shown([Picture(row) for row in rows], total, number)
 
 
-def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if wanted.class_id is not None:
-        found.append(Image.class_id == wanted.class_id)
-    if wanted.ids is not None:
-        found.append(Explanation.id.in_(wanted.ids))
-    if wanted.words:
-        found.append(Explanation.clusters.any(Cluster.words == wanted.words))
-    if wanted.place:
-        found.append(Explanation.clusters.any(and_(Cluster.place == wanted.place, Cluster.words == "")))
-    return found
-
-
-def sentence_figure(analysis: Run, class_id: UUID, sentence: int, part: int) -> tuple[str, tuple[UUID, ...]] | None:
-    """The words of a figure in an analysis's summary, and the explanations behind it; None where there is no such."""
-    try:
-        found = analysis.result["summaries"][str(class_id)][sentence]["parts"][part]
-    except (KeyError, IndexError):
-        return None
-    ids = found.get("images")
-    return (found["text"], tuple(UUID(identifier) for identifier in ids)) if ids else None
+def behind(session: Session, evidence: Sequence[Evidence], number: int) -> Shown[Picture]:
+    """Exactly what a figure is about, in its order."""
+    wanted = evidence[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    rows = session.scalars(
+        select(Explanation)
+        .where(Explanation.id.in_([each.explanation_id for each in wanted]))
+        .options(joinedload(Explanation.image))
+    )
+    known = {row.id: row for row in rows}
+    return Shown([Picture(known[each.explanation_id], each.numbers) for each in wanted], len(evidence), number)
 
 
 def wrong_answers(session: Session, report: Report, group: Group, class_id: UUID, number: int) -> Shown[Prediction]:

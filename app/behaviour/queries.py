@@ -2,19 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
-from app.behaviour.evidence import NOTHING, ClassEvidence, Examples, evidence_by_class, examples_by_class
+from app.behaviour.evidence import NOTHING, Examples, examples_of, summaries_of
 from app.models import Checkpoint, Dataset, Kind, Origin, Project, Report, Run, Split, State, TargetClass
 from app.models.figures import Estimate, Figures, Group
+from app.models.summary import ClassSummary
 from app.runs.parameters import AnalysisParameters
-
-NO_EXAMPLES = Examples((), ())
 
 
 @dataclass(frozen=True)
@@ -22,8 +20,7 @@ class ClassBehaviour:
     """What the model bases its answer on, for pictures of one class."""
 
     target: TargetClass
-    sentences: list[list[dict[str, Any]]]  # parts of sentences as the analysis stored them
-    evidence: ClassEvidence
+    told: ClassSummary
     examples: Examples
 
 
@@ -67,22 +64,10 @@ def parameters_of(analysis: Run) -> AnalysisParameters:
 
 
 def behaviour_by_class(session: Session, project: Project, analysis: Run) -> list[ClassBehaviour]:
-    evidence = evidence_by_class(session, analysis.id)
-    examples = examples_by_class(session, analysis.id)
-    return [
-        ClassBehaviour(
-            target,
-            sentences_of(analysis, target.id),
-            evidence.get(target.id, NOTHING),
-            examples.get(target.id, NO_EXAMPLES),
-        )
-        for target in project.classes
-    ]
-
-
-def sentences_of(analysis: Run, class_id: UUID) -> list[list[dict[str, Any]]]:
-    stored = analysis.result.get("summaries", {}).get(str(class_id), [])
-    return [sentence["parts"] for sentence in stored]
+    summaries = summaries_of(analysis)
+    told = [summaries.get(target.id, NOTHING) for target in project.classes]
+    examples = examples_of(session, told)
+    return [ClassBehaviour(*parts) for parts in zip(project.classes, told, examples, strict=True)]
 
 
 def sampling_of(analysis: Run) -> dict[str, Estimate]:

@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Form, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.behaviour import pictures, queries
+from app.behaviour.evidence import NOTHING, Asked, Figure, figure_of, summaries_of
 from app.behaviour.forms import AnalysisForm
 from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
 from app.models import Checkpoint, Project, Report, Run
@@ -37,7 +38,7 @@ def show_behaviour(
         loop=loop_state(session, project),
         analysis=shown,
         parameters=parameters,
-        explained=sum(each.evidence.images for each in classes),
+        explained=sum(each.told.images + each.told.without_evidence for each in classes),
         checkpoint=session.get(Checkpoint, parameters.checkpoint_id),
         classes=classes,
         sampling=queries.sampling_of(shown),
@@ -84,42 +85,40 @@ def show_pictures(
     project: CurrentProject,
     analysis: UUID,
     class_id: UUID,
-    words: str = "",
-    place: str = "",
-    sentence: int | None = None,
-    part: int | None = None,
+    asked: Annotated[Asked, Depends()],
     number: PageNumber = 1,
 ) -> Response:
     run = session.get(Run, analysis)
     target = next((target for target in project.classes if target.id == class_id), None)
     if run is None or run.project_id != project.id or target is None:
         raise HTTPException(404, "This project has no such explanation.")
-    title, ids = f"Pictures of {target.name}", None
-    if sentence is not None and part is not None:
-        found = find_figure(run, class_id, sentence, part)
-        title, ids = f"“{found[0].strip()}”", found[1]
-    wanted = pictures.Filter(class_id, words, place, ids)
+    found = find_figure(run, class_id, asked)
+    if found is None:
+        shown = pictures.of_class(session, run.id, class_id, number)
+    else:
+        shown = pictures.behind(session, found.evidence, number)
     return page(
         request,
         "behaviour/pictures.html",
         project=project,
         step=Step.UNDERSTAND,
         loop=loop_state(session, project),
-        title=title,
-        region=words or place,
+        figure=found,
         target=target,
         analysis=run,
-        shown=pictures.explanations(session, run.id, wanted, number),
+        shown=shown,
         names={target.id: target.name for target in project.classes},
-        speaker=speaker_in(run) if words else None,
+        speaker=speaker_in(run) if found and found.by_lvlm else None,
         wanted=request.url.remove_query_params("page").query,
     )
 
 
-def find_figure(run: Run, class_id: UUID, sentence: int, part: int) -> tuple[str, tuple[UUID, ...]]:
-    found = pictures.sentence_figure(run, class_id, sentence, part)
+def find_figure(run: Run, class_id: UUID, asked: Asked) -> Figure | None:
+    if not asked.for_a_figure:
+        return None
+    found = figure_of(summaries_of(run).get(class_id, NOTHING), asked)
     if found is None:
-        raise HTTPException(404, "This sentence has no such figure. It may belong to an older explanation.")
+        raise HTTPException(404, "This explanation has no such figure. The address may belong to another one.")
     return found
 
 

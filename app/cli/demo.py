@@ -126,8 +126,9 @@ def go_round(project_id: UUID) -> None:
         Kind.ANALYSIS,
         AnalysisParameters(checkpoint_id=checkpoint, count=300, strategy="low_entropy_per_class"),
     )
-    for said in analysis.result["summaries"].values():
-        print(f"  {text_of(said[0])}", file=sys.stderr, flush=True)
+    for told in analysis.result["summaries"].values():
+        for said in told["sentences"][:1]:
+            print(f"  {text_of(said)}", file=sys.stderr, flush=True)
     critique = ask_critic(project_id, analysis)
     # As the benchmark decoymnist chose on validation digits: the logits of this small net are large.
     correction = RealignmentParameters(critique_id=critique.id, epochs=30, learning_rate=1e-3, consistency=0.1)

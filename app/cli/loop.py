@@ -77,7 +77,8 @@ def analyse(
 
 
 def sentences(result: dict[str, Any]) -> list[str]:
-    return [text_of(sentence) for said in result.get("summaries", {}).values() for sentence in said]
+    """What stands on the Behaviour page, class by class."""
+    return [text_of(sentence) for told in result.get("summaries", {}).values() for sentence in told["sentences"]]
 
 
 def text_of(sentence: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
-from app.behaviour.evidence import evidence_by_class
+from app.behaviour.evidence import summaries_of
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import Explanation, Kind, Project, Run, Specification, TargetClass
 from app.projects.lvlm import speaker_in, speaker_of
@@ -80,7 +80,7 @@ def show_words(
         step=Step.SPECIFY,
         loop=loop,
         analysis=loop.analysis,
-        cards=cards_of(session, project, loop.analysis, entries),
+        cards=cards_of(project, loop.analysis, entries),
         versions=versions,
         newest=newest,
         authors=queries.authors_of(session, versions),
@@ -92,8 +92,8 @@ def show_words(
     )
 
 
-def cards_of(session: Session, project: Project, analysis: Run | None, entries: Sequence[EntryText]) -> list[Card]:
-    evidence = evidence_by_class(session, analysis.id) if analysis else {}
+def cards_of(project: Project, analysis: Run | None, entries: Sequence[EntryText]) -> list[Card]:
+    summaries = summaries_of(analysis) if analysis else {}
     targets = {target.id: target for target in project.classes}
     said = any(entry.spurious or entry.relevant for entry in entries)  # nobody is warned of an untouched page
     cautions = cautions_on(entries, {target.id: target.name for target in project.classes}) if said else []
@@ -101,7 +101,7 @@ def cards_of(session: Session, project: Project, analysis: Run | None, entries: 
         Card(
             targets[entry.class_id],
             entry,
-            suggestions_for(entry, evidence),
+            suggestions_for(entry, summaries),
             [caution for caution in cautions if caution.class_id == entry.class_id],
         )
         for entry in entries

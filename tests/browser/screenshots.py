@@ -111,7 +111,7 @@ def addresses(knees: Loop, digits: Loop, begun: tuple[Project, Run], empty: Proj
         "behaviour-start": f"{knee}/behaviour/new",
         "behaviour-under-way": f"/projects/{project.id}/behaviour",
         "behaviour-empty": f"/projects/{empty.id}/behaviour",
-        "behaviour-pictures": f"{knee}/behaviour/pictures?{one}&words=letter",
+        "behaviour-pictures": f"{knee}/behaviour/pictures?{one}&region=0",
         "specification": f"{knee}/specification",
         "specification-digits": f"{digit}/specification",
         "specification-version": f"{knee}/specification/versions/1",

@@ -11,6 +11,7 @@
 9. ``evaluation``     accuracy by group, mu_Align, and the settling test; ``significance`` beside it
 
 ``agreement`` says how far the judge and the readers agree, and how much of it may be chance.
-``summary`` says in sentences, with figures computed from the clusters, what a model bases its decisions on.
+``summary`` says in sentences what a model bases its decisions on; the shares it tells are those of ``regions``, which
+gathers clusters by their name (``naming``) and, where an LVLM gave none, by how they look (``looks``).
 Images are float32 (B, C, H, W) and already normalised. Seeds and devices are arguments.
 """

@@ -1,15 +1,19 @@
 """What a model bases its decisions on, in sentences for a clinician.
 
-Every figure is computed from the clusters; the LVLM lends only the words for what a cluster covers. Every figure keeps
-the images it comes from, so that a page can open the evidence behind each sentence.
+Every figure is computed from the clusters; the LVLM lends only names, which stand in quotation marks. Every sentence
+keeps the images and clusters that it is about, so that a page can open the evidence behind it.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-UNNAMED = "something that the LVLM did not name"
-MAX_FINDINGS = 3  # kinds of evidence that one sentence names; the rest is "elsewhere"
+from worker.method.looks import EVERYWHERE
+from worker.method.regions import MIN_IMAGES, ClassRegions, Evidence, Mean, Region, evidence_of
+
+MAX_NAMED = 3  # kinds of region that have a sentence of their own
+MINUS = "\N{MINUS SIGN}"
+NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 WIDE = 0.2  # standard deviation, in widths of the image, from which a cluster has no one place
 CORNER = 0.2  # distance from the border, in widths of the image, that counts as a corner when both ways are within it
 EDGES = (0.4, 0.6)  # what lies between is the middle
@@ -21,28 +25,11 @@ PLACES = (
 
 
 @dataclass(frozen=True)
-class ClusterFacts:
-    """What is known of one cluster.
-
-    share:  of the image's positive evidence, 0 to 1.
-    words:  what it covers, as the LVLM says; may be empty.
-    effect: change of the probability of the image's label when the cluster is covered; None where not measured.
-    """
-
-    image_id: str
-    number: int
-    share: float
-    place: str
-    words: str
-    effect: float | None = None
-
-
-@dataclass(frozen=True)
 class Part:
-    """A piece of a sentence; ``image_ids`` are the images behind a figure, most evidence first."""
+    """A piece of a sentence; where it is a figure, with the clusters behind it, the most evidence first."""
 
     text: str
-    image_ids: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,20 +41,6 @@ class Sentence:
         return "".join(part.text for part in self.parts)
 
 
-@dataclass
-class _Finding:
-    """All that lies on one kind of thing."""
-
-    words: str
-    evidence: dict[str, float] = field(default_factory=dict)  # share by image
-    is_a_place: bool = False
-    places: Counter[str] = field(default_factory=Counter)
-    effects: dict[str, float] = field(default_factory=dict)  # the largest change by image
-
-    def image_ids(self) -> tuple[str, ...]:
-        return tuple(sorted(self.evidence, key=lambda image: (-self.evidence[image], image)))
-
-
 def place(mean: tuple[float, float], spread: float) -> str:
     """Where a cluster lies, in words.
 
@@ -75,7 +48,7 @@ def place(mean: tuple[float, float], spread: float) -> str:
     spread: standard deviation along its longer axis, in widths of the image.
     """
     if spread >= WIDE:
-        return "large part of the image"
+        return EVERYWHERE
     x, y = mean
     column, row = (sum(value > edge for edge in EDGES) for value in (x, y))
     if min(x, 1 - x) < CORNER and min(y, 1 - y) < CORNER:
@@ -83,76 +56,88 @@ def place(mean: tuple[float, float], spread: float) -> str:
     return PLACES[row][column]
 
 
-def summarise(class_name: str, clusters: Sequence[ClusterFacts], images: int) -> list[Sentence]:
-    """Up to three sentences: where the evidence for the class lies, where in the image, and what covering it does.
+def summarise(class_name: str, found: ClassRegions) -> list[Sentence]:
+    """One sentence for each of the kinds of region that carry most evidence, and one for all the rest.
 
-    clusters: those of all explained images of the class.
-    images:   how many images of the class were explained.
-    Raises ValueError when there are clusters but no images.
+    A kind that fewer than MIN_IMAGES images have is part of the rest. No sentence is without evidence, and the whole
+    percents of the sentences add up to 100 but for what rounds to nothing.
     """
-    if clusters and images < 1:
-        raise ValueError("There are clusters but no images.")
-    findings = _findings(clusters)
-    if not findings:
-        return [Sentence((Part(f"No evidence for {class_name} was found."),))]
-    sentences = [_what(class_name, findings[:MAX_FINDINGS], images)]
-    sentences += [_where(finding) for finding in findings[:MAX_FINDINGS] if not finding.is_a_place]
-    return sentences + [_effect(class_name, finding) for finding in findings[:MAX_FINDINGS] if finding.effects]
+    named = [region for region in found.regions if not region.is_rare and region.percent][:MAX_NAMED]
+    rest = _rest(class_name, found, [region for region in found.regions if region not in named])
+    return [_kind(class_name, region) for region in named] + ([rest] if rest else [])
 
 
-def _findings(clusters: Sequence[ClusterFacts]) -> list[_Finding]:
-    """By what they cover, most evidence first; by place where no LVLM has named any."""
-    unnamed = not any(cluster.words for cluster in clusters)
-    found: dict[str, _Finding] = {}
-    for cluster in clusters:
-        words = cluster.words or (f"the {cluster.place}" if unnamed else UNNAMED)
-        finding = found.setdefault(words, _Finding(words, is_a_place=unnamed))
-        finding.evidence[cluster.image_id] = finding.evidence.get(cluster.image_id, 0.0) + cluster.share
-        finding.places[cluster.place] += 1
-        if cluster.effect is not None:
-            before = finding.effects.get(cluster.image_id, 0.0)
-            finding.effects[cluster.image_id] = max(before, cluster.effect, key=abs)
-    return sorted(found.values(), key=lambda finding: (-sum(finding.evidence.values()), finding.words))
+def _kind(class_name: str, region: Region) -> Sentence:
+    """What lies on one kind of region, in how many images, where, and what covering it does."""
+    share = f"{percent(region.percent)}{_interval(region.share)} of the evidence for {class_name}"
+    count = Part(f"in {region.images} of {region.share.n} images", region.evidence)
+    covering = Part(f"; covering one {_change(region.effect, class_name)}.")
+    return Sentence((Part(f"{share} lies on {quoted(region)}, "), count, *_where(region), covering))
 
 
-def _what(class_name: str, findings: Sequence[_Finding], images: int) -> Sentence:
+def _where(region: Region) -> tuple[Part, ...]:
+    """In which place most clusters of a named kind lie; a look has its place in its words."""
+    if region.by_look:
+        return ()
+    places = Counter(cluster.look.place for cluster in region.clusters)
+    main = min(places, key=lambda name: (-places[name], name))
+    there = [cluster for cluster in region.clusters if cluster.look.place == main]
+    text = f"{len(there)} of {len(region.clusters)} clusters {located(main)}"
+    return Part(", "), Part(text, evidence_of(there))
+
+
+def _rest(class_name: str, found: ClassRegions, others: Sequence[Region]) -> Sentence | None:
+    """What the other sentences leave: lighter and rarer kinds, and what lies outside every cluster."""
+    pieces = []
+    if share := sum(region.percent for region in others):
+        evidence = evidence_of([cluster for region in others for cluster in region.clusters])
+        pieces.append((share, f"on {_others(found, others)}", evidence))
+    if found.outside.percent:
+        pieces.append((found.outside.percent, "outside every cluster", found.outside.evidence))
+    if not pieces:
+        return None
+    of = "" if len(others) < len(found.regions) else f" of the evidence for {class_name}"
     parts = []
-    for index, finding in enumerate(findings):
-        share = sum(finding.evidence.values()) / images
-        opening = f"{share:.0%} of the evidence for {class_name} lies" if index == 0 else f", {share:.0%}"
-        figure = Part(f"in {len(finding.evidence)} of {images} images", finding.image_ids())
-        parts += [Part(f"{opening} on {finding.words}, "), figure]
+    for index, (share, where, evidence) in enumerate(pieces):
+        opening = f"{'Another ' if not of else ''}{percent(share)}{of} lies" if index == 0 else f"; {percent(share)}"
+        parts += [Part(f"{opening} {where}, "), Part(f"in {len(evidence)} of {found.images} images", evidence)]
     return Sentence((*parts, Part(".")))
 
 
-def _where(finding: _Finding) -> Sentence:
-    (name, count), total = _most_common(finding.places), finding.places.total()
-    return Sentence(
-        (
-            Part(f"{_capital(finding.words)}: "),
-            Part(f"{count} of {total} clusters", finding.image_ids()),
-            Part(f" lie in the {name}."),
-        )
-    )
+def _others(found: ClassRegions, others: Sequence[Region]) -> str:
+    if len(others) < len(found.regions):
+        return "other things"
+    return f"things of which none recurs in {MIN_IMAGES} images" if all(r.is_rare for r in others) else "many things"
 
 
-def _effect(class_name: str, finding: _Finding) -> Sentence:
-    mean = sum(finding.effects.values()) / len(finding.effects)
-    change = "lowers" if mean < 0 else "raises"
-    images = tuple(sorted(finding.effects, key=lambda image: (-abs(finding.effects[image]), image)))
-    return Sentence(
-        (
-            Part(f"Covering it ({finding.words}) {change} the probability of {class_name} by {abs(mean):.2f} "),
-            Part("on average, "),
-            Part(f"measured on {len(images)} images", images),
-            Part("."),
-        )
-    )
+def _interval(share: Mean) -> str:
+    if share.low is None or share.high is None:
+        return " (of one image)"
+    few = ", of few images" if share.missing else ""
+    return f" (95{NARROW_SPACE}% interval {100 * share.low:.0f}–{100 * share.high:.0f}{few})"
 
 
-def _most_common(places: Counter[str]) -> tuple[str, int]:
-    return min(places.items(), key=lambda item: (-item[1], item[0]))
+def _change(effect: Mean, class_name: str) -> str:
+    """``lowers the probability of healthy by 31 points on average (20 to 40)``."""
+    points, ends = round(100 * effect.value), (effect.low, effect.high)
+    if points == 0:
+        return f"changes the probability of {class_name} by less than a point on average"
+    # The ends are those of the change that is named, the smaller first.
+    turned = sorted(100 * end * (1 if points > 0 else -1) for end in ends if end is not None)
+    between = f" ({' to '.join(f'{end:.0f}'.replace('-', MINUS) for end in turned)})" if turned else ""
+    verb = "lowers" if points > 0 else "raises"
+    unit = "point" if abs(points) == 1 else "points"
+    return f"{verb} the probability of {class_name} by {abs(points)} {unit} on average{between}"
 
 
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
+def quoted(region: Region) -> str:
+    """Words of the LVLM stand in quotation marks, computed ones do not."""
+    return region.name if region.by_look else f"“{region.name}”"
+
+
+def located(place_name: str) -> str:
+    return f"over a {place_name}" if place_name == EVERYWHERE else f"in the {place_name}"
+
+
+def percent(whole: int) -> str:
+    return f"{whole}{NARROW_SPACE}%"

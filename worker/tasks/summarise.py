@@ -1,64 +1,119 @@
-"""The last stage of an analysis: per class, in sentences, what the model bases its decision on."""
+"""The last stage of an analysis: per class, what the model bases its decision on, in figures and sentences."""
 
-from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+import torch
+from PIL.Image import Resampling
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from app.models import Cluster, Explanation, Image, Run, TargetClass
-from worker.method.summary import ClusterFacts, Sentence, summarise
+from app.config import settings
+from app.db import reading
+from app.models import Explanation, Image, Run
+from app.runs.parameters import AnalysisParameters
+from app.storage import storage
+from worker.method.clustering import evidence
+from worker.method.looks import Look, colours
+from worker.method.regions import ClusterFacts
+from worker.tasks.class_summary import class_summary
+from worker.tasks.inputs import load_array, load_assignment
 from worker.tasks.job import Job, Plan, Write
+from worker.vision.pictures import load_image
 
 
 def plan(session: Session, run: Run) -> Plan:
+    """One piece of work: all images of a class go into one figure."""
     del session, run
     return Plan(1, 1)
 
 
 def work(job: Job) -> Write:
-    """The figures are read and written in one transaction: there is nothing slow to do before it."""
+    parameters = job.parameters(AnalysisParameters)
+    with reading() as session:
+        explanations = explanations_of(session, job.run_id)
+    seen: list[Seen] = []
+    for explanation in explanations:
+        job.check()
+        seen.append(see(explanation, parameters.sharpening))
+    told = summaries(seen, parameters.seed)
 
     def write(session: Session, run: Run) -> dict[str, Any]:
-        run.result = {**run.result, "summaries": summaries(session, job.run_id)}
+        del session
+        run.result = {**run.result, "summaries": told}
         return {}
 
     return write
 
 
-def summaries(session: Session, run_id: UUID) -> dict[str, list[dict[str, Any]]]:
-    """Sentences by class id, their figures with the explanations behind them."""
+@dataclass(frozen=True)
+class Seen:
+    """One explanation, with its clusters as they lie in the picture; none where nothing speaks for the label."""
+
+    id: UUID
+    class_id: UUID
+    class_name: str
+    has_evidence: bool
+    clusters: list[ClusterFacts]
+
+
+def explanations_of(session: Session, run_id: UUID) -> Sequence[Explanation]:
     statement = (
-        select(Cluster)
-        .join(Explanation, Explanation.id == Cluster.explanation_id)
+        select(Explanation)
         .where(Explanation.run_id == run_id)
-        .options(
-            joinedload(Cluster.explanation).joinedload(Explanation.image).joinedload(Image.target_class),
-        )
-        .order_by(Explanation.position, Cluster.number)
+        .options(joinedload(Explanation.image).joinedload(Image.target_class), joinedload(Explanation.clusters))
+        .order_by(Explanation.position)
     )
-    facts: dict[TargetClass, list[ClusterFacts]] = defaultdict(list)
-    for cluster in session.scalars(statement):
-        facts[cluster.explanation.image.target_class].append(
+    return session.scalars(statement).unique().all()
+
+
+def see(explanation: Explanation, sharpening: float) -> Seen:
+    """The share of a cluster is here what lies on its pixels, so that what lies outside all of them can be told."""
+    attribution = torch.from_numpy(load_array(explanation.attribution).astype(np.float32))
+    weights = evidence(attribution[None], sharpening)[0].double().numpy()
+    assignment = load_assignment(explanation.assignment)
+    height, width = assignment.shape
+    picture = load_image(storage().get(explanation.image.blob), settings().max_image_pixels)
+    small = picture.convert("RGB").resize((width, height), Resampling.BOX)
+    inside, ground = colours(np.asarray(small, dtype=np.float64) / 255, weights, assignment)
+    shares = np.bincount(assignment.ravel(), weights.ravel())
+    return Seen(
+        id=explanation.id,
+        class_id=explanation.image.class_id,
+        class_name=explanation.image.target_class.name,
+        has_evidence=bool(weights.any()),
+        clusters=[
             ClusterFacts(
-                image_id=str(cluster.explanation_id),
+                image_id=str(explanation.id),
                 number=cluster.number,
-                share=cluster.share,
-                place=cluster.place,
+                share=float(shares[cluster.number]),
                 words=cluster.words,
-                effect=-cluster.effect,
+                look=Look(
+                    cluster.place, cluster.x, cluster.y, cluster.spread, cluster.area, inside[cluster.number], ground
+                ),
+                effect=cluster.effect,
             )
+            for cluster in explanation.clusters
+            if cluster.number in inside
+        ],
+    )
+
+
+def summaries(seen: Sequence[Seen], seed: int) -> dict[str, Any]:
+    """``ClassSummary`` by class id, as JSON."""
+    made = {}
+    for class_id, name in dict.fromkeys((each.class_id, each.class_name) for each in seen):
+        mine = [each for each in seen if each.class_id == class_id]
+        speaking = [each for each in mine if each.has_evidence]
+        told = class_summary(
+            name,
+            [cluster for each in speaking for cluster in each.clusters],
+            [str(each.id) for each in speaking],
+            len(mine) - len(speaking),
+            seed,
         )
-    return {
-        str(target.id): [as_json(sentence) for sentence in summarise(target.name, known, images_in(known))]
-        for target, known in facts.items()
-    }
-
-
-def images_in(facts: list[ClusterFacts]) -> int:
-    return len({fact.image_id for fact in facts})
-
-
-def as_json(sentence: Sentence) -> dict[str, Any]:
-    return {"parts": [{"text": part.text, "images": list(part.image_ids) or None} for part in sentence.parts]}
+        made[str(class_id)] = told.model_dump(mode="json")
+    return made

@@ -320,6 +320,22 @@ def test_reports_and_epochs_are_read(program: TestClient, whole: Loop) -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_what_the_model_looks_at_is_read_with_the_clusters_behind_it(program: TestClient, whole: Loop) -> None:
+    found = program.get(f"runs/{whole.analysis.id}/summaries").json()
+    assert found.keys() == {str(target.id) for target in whole.project.classes}
+    known = {(str(each.id), cluster.number) for each in whole.explanations for cluster in each.clusters}
+    named = [
+        (each["explanation_id"], number)
+        for told in found.values()
+        for region in told["regions"]
+        for each in region["evidence"]
+        for number in each["numbers"]
+    ]
+    assert sorted(named) == sorted(known)
+    assert all(any(part["evidence"] for part in said["parts"]) for told in found.values() for said in told["sentences"])
+    assert program.get(f"runs/{whole.critique.id}/summaries").status_code == 422
+
+
 def test_a_decision_asks_for_the_password(call_as: Callable[..., TestClient], whole: Loop) -> None:
     program = call_as(whole.clinician)
     address = f"checkpoints/{whole.realigned.id}/decisions"

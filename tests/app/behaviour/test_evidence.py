@@ -2,10 +2,16 @@ from collections import defaultdict
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
-from app.behaviour.evidence import evidence_by_class, examples_by_class, mean_share
+from app.behaviour.evidence import Asked, examples_of, figure_of, summaries_of
 from app.db import reading, transaction
+from app.models import Run
+from app.models.figures import Estimate
+from app.models.summary import ClassSummary, Evidence, Outside, Part, Region, Sentence
 from tests.factories import Loop, whole_loop
+
+ONE, OTHER = Evidence(explanation_id=UUID(int=1), numbers=(2, 1)), Evidence(explanation_id=UUID(int=2))
 
 
 @pytest.fixture
@@ -14,62 +20,91 @@ def loop(database: str) -> Loop:
         return whole_loop(session)
 
 
-def shares_by_image(loop: Loop) -> dict[UUID, dict[UUID, dict[tuple[str, str], float]]]:
-    """Class -> explanation -> region -> share, the slow way."""
-    found: dict[UUID, dict[UUID, dict[tuple[str, str], float]]] = defaultdict(lambda: defaultdict(dict))
-    for explanation in loop.explanations:
-        shares = found[explanation.image.class_id][explanation.id]
-        for cluster in explanation.clusters:
-            key = (cluster.words, "" if cluster.words else cluster.place)
-            shares[key] = shares.get(key, 0.0) + cluster.share
-    return found
+def region(name: str, percent: int, by_look: bool = False) -> Region:
+    share = Estimate(value=percent / 100, n=2)
+    return Region(
+        name=name, by_look=by_look, share=share, percent=percent, images=1, effect=Estimate(value=0.1), evidence=(ONE,)
+    )
 
 
-def test_evidence_of_a_region_is_its_mean_share_over_all_images_of_the_class(loop: Loop) -> None:
+TOLD = ClassSummary(
+    images=2,
+    without_evidence=1,
+    regions=tuple(
+        region(name, percent, name == "z") for name, percent in zip("vwxyz", (40, 20, 10, 8, 7), strict=True)
+    ),
+    outside=Outside(share=Estimate(value=0.15, n=2), percent=15, evidence=(OTHER, ONE)),
+    sentences=(Sentence(parts=(Part(text="40 % on v, "), Part(text=" in 1 of 2 images", evidence=(ONE,)))),),
+)
+
+
+def test_what_a_run_stored_is_what_its_page_reads(loop: Loop) -> None:
+    """Through JSON and either database."""
     with reading() as session:
-        found = evidence_by_class(session, loop.analysis.id)
-    for class_id, images in shares_by_image(loop).items():
-        regions = {(region.words, region.place): region for region in found[class_id].regions}
-        assert regions.keys() == {key for shares in images.values() for key in shares}
-        for key, region in regions.items():
-            mean = sum(shares.get(key, 0.0) for shares in images.values()) / len(images)
-            assert region.evidence.value == pytest.approx(mean)
-            assert region.images == sum(key in shares for shares in images.values())
-            assert region.evidence.n == found[class_id].images == len(images)
+        found = summaries_of(session.scalars(select(Run).where(Run.id == loop.analysis.id)).one())
+    assert found == summaries_of(loop.analysis)
+    assert found.keys() == {target.id for target in loop.project.classes}
+    known = {(each.id, cluster.number): cluster.words for each in loop.explanations for cluster in each.clusters}
+    for told in found.values():
+        for each in told.regions:
+            words = {known[one.explanation_id, number] for one in each.evidence for number in one.numbers}
+            assert words == {"" if each.by_look else each.name}
 
 
-def test_shares_of_a_class_sum_to_one_and_the_heaviest_comes_first(loop: Loop) -> None:
-    with reading() as session:
-        for evidence in evidence_by_class(session, loop.analysis.id).values():
-            shares = [region.evidence.value or 0 for region in evidence.regions]
-            assert sum(shares) == pytest.approx(1)
-            assert shares == sorted(shares, reverse=True)
-            assert sum(shares[:4]) + evidence.other == pytest.approx(1)
+def test_what_is_not_shown_one_by_one_is_other() -> None:
+    assert [each.name for each in TOLD.shown] == ["v", "w", "x", "y"]
+    assert TOLD.other_percent == 7
+    assert TOLD.outside is not None
+    assert sum(each.percent for each in TOLD.shown) + TOLD.other_percent + TOLD.outside.percent == 100
 
 
-def test_the_interval_is_that_of_a_mean_over_images() -> None:
-    values = [0.1, 0.4, 0.4, 0.7]
-    found = mean_share(sum(values), sum(value**2 for value in values), len(values))
-    deviation = (sum((value - 0.4) ** 2 for value in values) / 3) ** 0.5
-    assert found.value == pytest.approx(0.4)
-    assert found.low == pytest.approx(0.4 - 1.96 * deviation / 2)
-    assert found.high == pytest.approx(0.4 + 1.96 * deviation / 2)
+def test_words_of_the_lvlm_are_quoted_and_computed_ones_are_not() -> None:
+    assert [each.quoted for each in TOLD.regions[3:]] == ["“y”", "z"]
 
 
-def test_one_image_has_a_mean_but_no_interval() -> None:
-    found = mean_share(0.3, 0.09, 1)
-    assert (found.value, found.low, found.high) == (0.3, None, None)
+def test_a_figure_is_that_of_a_region_of_a_sentence_or_of_what_lies_outside() -> None:
+    named, looked = figure_of(TOLD, Asked(region=0)), figure_of(TOLD, Asked(region=4))
+    assert named is not None
+    assert looked is not None
+    assert (named.text, named.evidence, named.by_lvlm) == ("“v”", (ONE,), True)
+    assert (looked.text, looked.by_lvlm) == ("z", False)
+    said = figure_of(TOLD, Asked(sentence=0, part=1))
+    assert said is not None
+    assert (said.text, said.evidence, said.by_lvlm) == ("in 1 of 2 images", (ONE,), False)
+    outside = figure_of(TOLD, Asked(outside=True))
+    assert outside is not None
+    assert outside.evidence == (OTHER, ONE)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *(Asked(region=5), Asked(region=-1), Asked(sentence=0, part=0), Asked(sentence=0, part=2), Asked(part=1)),
+        *(Asked(sentence=1, part=0), Asked(sentence=-1, part=1), Asked(sentence=0)),
+    ],
+)
+def test_there_is_no_figure_where_none_stands(asked: Asked) -> None:
+    assert asked.for_a_figure
+    assert figure_of(TOLD, asked) is None
+
+
+def test_without_a_figure_none_is_asked_for() -> None:
+    assert not Asked().for_a_figure
+    assert figure_of(ClassSummary(images=0, without_evidence=0), Asked(outside=True)) is None
 
 
 def test_typical_images_have_their_evidence_where_the_class_has_it(loop: Loop) -> None:
     with reading() as session:
-        found = examples_by_class(session, loop.analysis.id)
-    for class_id, images in shares_by_image(loop).items():
-        totals: dict[tuple[str, str], float] = defaultdict(float)
-        for shares in images.values():
-            for key, share in shares.items():
-                totals[key] += share
-        scores = {image: sum(share * totals[key] for key, share in shares.items()) for image, shares in images.items()}
+        summaries = summaries_of(loop.analysis)
+        examples = dict(zip(summaries, examples_of(session, list(summaries.values())), strict=True))
+    for class_id, told in summaries.items():
+        shares: dict[UUID, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        known = {(each.id, cluster.number): cluster.share for each in loop.explanations for cluster in each.clusters}
+        for kind, each in enumerate(told.regions):
+            for one in each.evidence:
+                shares[one.explanation_id][kind] += sum(known[one.explanation_id, number] for number in one.numbers)
+        totals = {kind: sum(mine[kind] for mine in shares.values()) for kind in range(len(told.regions))}
+        scores = {image: sum(share * totals[kind] for kind, share in mine.items()) for image, mine in shares.items()}
         ranked = sorted(scores.values(), reverse=True)
-        assert [scores[each.id] for each in found[class_id].typical] == pytest.approx(ranked[:2])
-        assert [scores[each.id] for each in found[class_id].untypical] == pytest.approx(ranked[-2:])
+        assert [scores[each.id] for each in examples[class_id].typical] == pytest.approx(ranked[:2])
+        assert [scores[each.id] for each in examples[class_id].untypical] == pytest.approx(ranked[-2:])

@@ -1,12 +1,15 @@
 import re
 from collections.abc import Callable
 from html import unescape
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from app.behaviour.evidence import summaries_of
 from app.db import reading, transaction
-from app.models import Cluster, Kind, Project, Report, Role, Run, Split, State, User
+from app.models import Kind, Project, Report, Role, Run, Split, State, User
+from app.models.summary import ClassSummary
 from app.runs.parameters import AnalysisParameters
 from tests.app.conftest import Browser
 from tests.factories import (
@@ -42,27 +45,109 @@ def address(loop: Loop, rest: str = "") -> str:
 def test_every_figure_of_a_sentence_opens_the_pictures_behind_it(loop: Loop, page: Browser) -> None:
     text = page.get(address(loop)).text
     links = [unescape(link) for link in re.findall(r'href="([^"]*sentence=[^"]*)"', text)]
-    summaries = loop.analysis.result["summaries"]
-    assert len(links) == sum(bool(part["images"]) for each in summaries.values() for s in each for part in s["parts"])
-    for link in links:
-        class_id, sentence, part = re.search(r"class_id=([^&]*)&sentence=(\d+)&part=(\d+)", link).groups()  # type: ignore[union-attr]
-        behind = summaries[class_id][int(sentence)]["parts"][int(part)]["images"]
-        pictures = page.get(link).text
-        shown = re.findall(r"/pictures/explanations/([^/]*)/overlay", pictures)
-        assert shown == behind
+    summaries = summaries_of(loop.analysis)
+    figures = [
+        (class_id, sentence, part)
+        for class_id, told in summaries.items()
+        for sentence, each in enumerate(told.sentences)
+        for part, figure in enumerate(each.parts)
+        if figure.evidence
+    ]
+    assert len(links) == len(figures) > len(summaries)
+    for link, (class_id, sentence, part) in zip(links, figures, strict=True):
+        assert link.endswith(f"class_id={class_id}&sentence={sentence}&part={part}")
+        behind = summaries[class_id].sentences[sentence].parts[part].evidence
+        assert opened(page.get(link).text) == [(str(each.explanation_id), list(each.numbers)) for each in behind]
+
+
+def opened(text: str) -> list[tuple[str, list[int]]]:
+    """The explanations that a page of pictures shows, each with the clusters that it names."""
+    pictures = text.split("<figure")[1:]
+    return [
+        (
+            re.findall(r"/pictures/explanations/([^/]*)/overlay", picture)[0],
+            [int(number) for number in re.findall(r'"cluster cluster-(\d)"', picture)],
+        )
+        for picture in pictures
+    ]
 
 
 @pytest.mark.usefixtures("database")
-def test_a_region_opens_the_pictures_that_have_it(loop: Loop, page: Browser) -> None:
+def test_a_region_opens_the_pictures_that_have_it_with_the_most_evidence_first(loop: Loop, page: Browser) -> None:
     target = loop.project.classes[1]
-    link = address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}&words=letter")
-    shown = re.findall(r"/pictures/explanations/([^/]*)/overlay", page.get(link).text)
-    expected = [
-        str(each.id)
+    told = summaries_of(loop.analysis)[target.id]
+    number = next(number for number, region in enumerate(told.regions) if region.name == "joint space")
+    expected = {
+        str(each.id): [(cluster.share, cluster.number) for cluster in each.clusters if cluster.words == "joint space"]
         for each in loop.explanations
-        if each.image.class_id == target.id and any(cluster.words == "letter" for cluster in each.clusters)
-    ]
-    assert shown == expected
+        if each.image.class_id == target.id
+    }
+    order = sorted(expected, key=lambda image: (-sum(share for share, _ in expected[image]), image))
+    link = address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}&region={number}")
+    text = page.get(link).text
+    assert opened(text) == [(image, [which for _, which in expected[image]]) for image in order]
+    assert f"{target.name}: “joint space”" in text
+    assert "words of the LVLM, <span" in text
+
+
+@pytest.mark.usefixtures("database")
+def test_what_lies_outside_every_cluster_can_be_opened(loop: Loop, page: Browser) -> None:
+    target = loop.project.classes[0]
+    text = page.get(address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}&outside=true")).text
+    mine = {str(each.id) for each in loop.explanations if each.image.class_id == target.id}
+    assert {image for image, _ in opened(text)} == mine
+    assert "words of the LVLM" not in text
+
+
+@pytest.mark.usefixtures("database")
+def test_all_pictures_of_a_class_come_in_the_order_of_the_alignment_set(loop: Loop, page: Browser) -> None:
+    target = loop.project.classes[0]
+    text = page.get(address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}")).text
+    mine = [each for each in loop.explanations if each.image.class_id == target.id]
+    assert opened(text) == [(str(each.id), []) for each in sorted(mine, key=lambda each: each.position)]
+
+
+def test_the_shares_that_a_class_shows_add_up_to_a_hundred(loop: Loop, page: Browser) -> None:
+    cards = re.findall(r'aria-labelledby="class-.*?</section>', page.get(address(loop)).text, re.DOTALL)
+    assert len(cards) == len(loop.project.classes)
+    for card in cards:
+        for shares in (
+            re.findall(r"(\d+)\s%", unescape(re.search(r"<figcaption.*?</figcaption>", card, re.DOTALL)[0])),  # type: ignore[index]
+            re.findall(r'</td>\s*<td class="number">(\d+)\s%</td>', card),
+        ):
+            assert len(shares) >= 4
+            assert sum(map(int, shares)) == 100
+        assert "outside every cluster" in card
+
+
+def test_few_pictures_are_marked_beside_their_interval(loop: Loop, page: Browser) -> None:
+    text = page.get(address(loop)).text
+    assert '<abbr title="Few images: the true interval is wider.">*</abbr>' in text
+    with transaction() as session:
+        run = session.get_one(Run, loop.analysis.id)
+        told = {key: {**each, "regions": enough(each["regions"])} for key, each in run.result["summaries"].items()}
+        for each in told.values():
+            each["outside"] = enough([each["outside"]])[0]
+        run.result = {**run.result, "summaries": told}
+    assert "<abbr" not in page.get(address(loop)).text
+
+
+def enough(regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**region, "share": {**region["share"], "missing": ""}} for region in regions]
+
+
+def test_pictures_in_which_nothing_speaks_for_the_class_are_counted(loop: Loop, page: Browser) -> None:
+    first, second = loop.project.classes
+    with transaction() as session:
+        run = session.get_one(Run, loop.analysis.id)
+        stored = run.result["summaries"]
+        nothing = ClassSummary(images=0, without_evidence=6).model_dump(mode="json")
+        told = {str(first.id): {**stored[str(first.id)], "without_evidence": 2}, str(second.id): nothing}
+        run.result = {**run.result, "summaries": told}
+    text = page.get(address(loop)).text
+    assert f"In 2 more pictures nothing speaks for {first.name}; the figures leave them out." in text
+    assert f"In none of its 6 explained pictures does anything speak for {second.name}." in text
+    assert "14 training pictures explained" in text
 
 
 @pytest.mark.usefixtures("database")
@@ -76,15 +161,35 @@ def test_errors_of_a_group_are_its_wrong_answers_only(loop: Loop, page: Browser)
     assert shown == [f"test/healthy/{index:04}.png" for index in (0, 2, 4)]
 
 
-def test_words_of_the_lvlm_are_escaped_and_marked_as_its_words(loop: Loop, page: Browser) -> None:
+def test_words_of_the_lvlm_are_escaped_quoted_and_marked_as_its_words(
+    stored: None, signed_in: Callable[[User], Browser]
+) -> None:
     with transaction() as session:
-        for cluster in session.scalars(select(Cluster).where(Cluster.words == "letter")):
-            cluster.words = "<script>alert(1)</script>"
-    text = page.get(address(loop)).text
-    assert "<script>alert" not in text
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+        user = add_user(session)
+        project = add_project(session)
+        images = images_of(session, add_images(session, project), Split.TRAIN)
+        add_analysis(session, project, add_checkpoint(session, project), images, called={"letter": "<b>IGNORE</b> all"})
+    text = signed_in(user).get(f"/projects/{project.id}/behaviour").text
+    assert "<b>IGNORE" not in text
+    assert "“&lt;b&gt;IGNORE&lt;/b&gt; all”" in text
     assert "demo model" in text
     assert "knows digits only" in text
+
+
+def test_without_an_lvlm_and_without_a_specification_the_class_is_told_by_looks(
+    stored: None, signed_in: Callable[[User], Browser]
+) -> None:
+    with transaction() as session:
+        user = add_user(session)
+        project = add_project(session, lvlm="none")
+        images = images_of(session, add_images(session, project), Split.TRAIN)
+        silent = dict.fromkeys(("letter", "joint space", "bone"), "")
+        add_analysis(session, project, add_checkpoint(session, project), images, called=silent)
+    text = signed_in(user).get(f"/projects/{project.id}/behaviour").text
+    assert "lies on a small bright area in the left of the middle, <a" in text
+    assert "Regions are described by how they look." in text
+    assert "LVLM" not in text.split("<main")[1]
+    assert "“" not in re.sub(r"<title>.*?</title>", "", text.split("<main")[1])
 
 
 @pytest.mark.usefixtures("database")
@@ -211,4 +316,7 @@ def test_a_figure_that_does_not_exist_is_a_sentence_not_a_failure(loop: Loop, pa
     link = address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}&sentence=99&part=0")
     answer = page.get(link)
     assert answer.status_code == 404
-    assert "This sentence has no such figure." in answer.text
+    assert "This explanation has no such figure." in answer.text
+    for rest in ("region=99", "region=-1", "sentence=0", "part=0", "sentence=0&part=0"):
+        link = address(loop, f"/pictures?analysis={loop.analysis.id}&class_id={target.id}&{rest}")
+        assert page.get(link).status_code == 404, rest

@@ -118,7 +118,9 @@ def test_a_suggestion_from_behaviour_is_written_into_its_field(loop: Loop, page:
 def test_regions_that_are_not_spoken_of_are_suggested(loop: Loop, page: Browser) -> None:
     text = page.get(address(loop)).text
     suggested = re.findall(r'data-take="([^"]*)" data-into="spurious', text)
-    assert set(suggested) == {"lower edge"}  # letters, joint space and bone stand in the words
+    assert set(suggested) == {
+        "a small bright area in the lower edge"
+    }  # letters, joint space and bone stand in the words
 
 
 def test_cautions_come_while_writing(loop: Loop, page: Browser) -> None:

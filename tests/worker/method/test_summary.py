@@ -1,21 +1,30 @@
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from worker.method.summary import UNNAMED, ClusterFacts, place, summarise
+from worker.method.looks import Look
+from worker.method.regions import ClusterFacts, evidence_of, regions_of
+from worker.method.summary import NARROW_SPACE, Sentence, place, summarise
 
-STROKE, SQUARE = "the digit strokes", "a grey square"
+STROKE, SQUARE = "digit strokes", "a grey square"
+CORNER, MIDDLE = (0.1, 0.1), (0.5, 0.5)
 
 
-def facts(image: str, share: float, words: str, where: str = "middle", effect: float | None = None) -> ClusterFacts:
-    return ClusterFacts(image, 1, share, where, words, effect)
+def facts(
+    image: int, number: int, share: float, words: str, at: tuple[float, float] = MIDDLE, effect: float = 0.0
+) -> ClusterFacts:
+    look = Look(place(at, 0.05), *at, 0.05, 0.02, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    return ClusterFacts(str(image), number, share, words, look, effect)
 
 
-def test_without_any_words_of_an_lvlm_places_are_told_and_told_once() -> None:
-    clusters = [facts("a", 0.75, "", "upper left corner"), facts("a", 0.25, "", "middle")]
-    (what,) = summarise("3", clusters, images=1)
-    assert what.text == (
-        "75% of the evidence for 3 lies on the upper left corner, in 1 of 1 images, "
-        "25% on the middle, in 1 of 1 images."
-    )
+def told(clusters: list[ClusterFacts], images: int) -> list[Sentence]:
+    return summarise("3", regions_of(clusters, [str(image) for image in range(images)], seed=0))
+
+
+def texts(clusters: list[ClusterFacts], images: int) -> list[str]:
+    return [sentence.text.replace(NARROW_SPACE, " ") for sentence in told(clusters, images)]
 
 
 @pytest.mark.parametrize(
@@ -40,59 +49,112 @@ def test_places_have_plain_names(mean: tuple[float, float], spread: float, words
     assert place(mean, spread) == words
 
 
-def test_the_figures_are_those_computed_by_hand() -> None:
-    clusters = [
-        facts("a", 0.5, STROKE),
-        facts("a", 0.3, SQUARE, "upper left corner"),
-        facts("a", 0.2, STROKE),
-        facts("b", 0.9, STROKE),
-        facts("b", 0.1, SQUARE, "upper left corner"),
-        facts("c", 0.6, SQUARE, "lower left corner"),
-        facts("c", 0.4, ""),
-    ]
-    what, *where = summarise("3", clusters, images=4)
-    # (0.5 + 0.2 + 0.9) / 4, (0.3 + 0.1 + 0.6) / 4, 0.4 / 4
-    assert what.text == (
-        f"40% of the evidence for 3 lies on {STROKE}, in 2 of 4 images, 25% on {SQUARE}, in 3 of 4 images, "
-        f"10% on {UNNAMED}, in 1 of 4 images."
+SQUARES_AND_STROKES = [
+    *(facts(image, 1, 0.5, SQUARE, CORNER if image < 9 else MIDDLE, effect=0.4) for image in range(10)),
+    *(facts(image, 2, 0.25, STROKE, effect=-0.1) for image in range(5)),
+    *(facts(image, 3, 0.125, "") for image in range(2)),
+]
+
+
+def test_a_kind_of_region_is_told_with_its_share_its_images_its_place_and_its_effect() -> None:
+    square, stroke, rest = texts(SQUARES_AND_STROKES, images=10)
+    assert square == (
+        "50 % (95 % interval 50–50) of the evidence for 3 lies on “a grey square”, in 10 of 10 images, "
+        "9 of 10 clusters in the upper left corner; "
+        "covering one lowers the probability of 3 by 40 points on average (40 to 40)."
     )
-    assert where[0].text == "The digit strokes: 3 of 3 clusters lie in the middle."
-    assert where[1].text == "A grey square: 2 of 3 clusters lie in the upper left corner."
-
-
-def test_every_figure_opens_its_images_with_the_most_evidence_first() -> None:
-    clusters = [facts("a", 0.3, SQUARE), facts("b", 0.9, SQUARE), facts("a", 0.4, SQUARE), facts("c", 0.7, STROKE)]
-    sentences = summarise("3", clusters, images=3)
-    figures = [part for sentence in sentences for part in sentence.parts if part.image_ids]
-    assert [part.image_ids for part in figures] == [("b", "a"), ("c",), ("b", "a"), ("c",)]
-
-
-def test_the_effect_of_covering_is_the_mean_over_images_of_the_largest_change() -> None:
-    clusters = [
-        facts("a", 0.5, SQUARE, effect=-0.6),
-        facts("a", 0.1, SQUARE, effect=0.1),
-        facts("b", 0.5, SQUARE, effect=-0.2),
-        facts("b", 0.5, STROKE),
-    ]
-    *_, effect = summarise("3", clusters, images=2)
-    assert effect.text == (
-        "Covering it (a grey square) lowers the probability of 3 by 0.40 on average, measured on 2 images."
+    interval = re.search(r"13 % \(95 % interval (\d+)–(\d+)\) of the evidence", stroke)
+    assert interval is not None
+    assert 2 <= int(interval[1]) < 12 < int(interval[2]) <= 23
+    assert stroke.endswith(
+        "lies on “digit strokes”, in 5 of 10 images, 5 of 5 clusters in the middle; "
+        "covering one raises the probability of 3 by 10 points on average (10 to 10)."
     )
-    assert effect.parts[2].image_ids == ("a", "b")
+    assert (
+        rest == "Another 2 % lies on other things, in 2 of 10 images; 35 % outside every cluster, in 10 of 10 images."
+    )
 
 
-def test_only_the_three_largest_kinds_are_named_and_ties_go_by_name() -> None:
-    clusters = [facts("a", 0.25, words) for words in ("d", "c", "b", "a")]
-    what, *where = summarise("3", clusters, images=1)
-    assert len(where) == 3
-    assert what.text.startswith("25% of the evidence for 3 lies on a, in 1 of 1 images, 25% on b,")
-    assert " on d," not in what.text
+def test_every_figure_opens_its_clusters_with_the_most_evidence_first() -> None:
+    square, stroke, rest = told(SQUARES_AND_STROKES, images=10)
+    squares = [cluster for cluster in SQUARES_AND_STROKES if cluster.words == SQUARE]
+    assert [part.evidence for part in square.parts if part.evidence] == [
+        evidence_of(squares),
+        evidence_of([cluster for cluster in squares if cluster.look.place == "upper left corner"]),
+    ]
+    assert {each.numbers for part in stroke.parts for each in part.evidence} == {(2,)}
+    others, outside = (part.evidence for part in rest.parts if part.evidence)
+    assert [each.numbers for each in others] == [(3,), (3,)]
+    # Of images 0 and 1 an eighth lies outside, of 2 to 4 a quarter, of the others a half.
+    assert [each.image_id for each in outside] == ["5", "6", "7", "8", "9", "2", "3", "4", "0", "1"]
+    assert {each.numbers for each in outside} == {()}
 
 
-def test_a_class_without_evidence_gets_one_sentence() -> None:
-    assert [sentence.text for sentence in summarise("3", [], images=0)] == ["No evidence for 3 was found."]
+def test_without_any_words_of_an_lvlm_looks_are_told_and_not_quoted() -> None:
+    clusters = [facts(image, 1, 1.0, "", CORNER) for image in range(12)]
+    (text,) = texts(clusters, images=12)
+    assert text == (
+        "100 % (95 % interval 100–100) of the evidence for 3 lies on a small bright area in the upper left corner, "
+        "in 12 of 12 images; covering one changes the probability of 3 by less than a point on average."
+    )
 
 
-def test_clusters_without_images_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match="no images"):
-        summarise("3", [facts("a", 0.5, SQUARE)], images=0)
+def test_a_rare_kind_has_no_sentence_of_its_own_however_heavy() -> None:
+    clusters = [facts(0, 1, 1.0, "a hair"), facts(1, 1, 1.0, "a hair")]
+    clusters += [facts(image, 1, 0.2, "a lesion") for image in (2, 3, 4)]
+    lesion, rest = texts(clusters, images=5)
+    assert "“a lesion”" in lesion
+    assert "few images" in lesion
+    assert rest == "Another 40 % lies on other things, in 2 of 5 images; 48 % outside every cluster, in 3 of 5 images."
+
+
+def test_at_most_three_kinds_are_named() -> None:
+    clusters = [facts(image, number, 0.25, words) for image in range(4) for number, words in enumerate("zyxw", 1)]
+    *named, rest = texts(clusters, images=4)
+    assert [re.search("“(.)”", text)[1] for text in named] == ["w", "x", "y"]  # type: ignore[index]
+    assert rest == "Another 25 % lies on other things, in 4 of 4 images."
+
+
+def test_where_nothing_recurs_that_is_said() -> None:
+    clusters = [facts(image, 1, 0.9, words) for image, words in enumerate(["a hair", "a ruler", "a lesion"])]
+    (text,) = texts(clusters, images=3)
+    assert text == (
+        "90 % of the evidence for 3 lies on things of which none recurs in 3 images, in 3 of 3 images; "
+        "10 % outside every cluster, in 3 of 3 images."
+    )
+
+
+def test_where_nothing_is_inside_a_cluster_that_is_said() -> None:
+    assert texts([], images=2) == ["100 % of the evidence for 3 lies outside every cluster, in 2 of 2 images."]
+
+
+def test_words_of_the_lvlm_cannot_end_their_quotation_and_are_short() -> None:
+    fake = "bone”, in 60 of 60 images. 99 % lies on “hair and much more that nobody wants to read in a sentence"
+    (text,) = texts([facts(image, 1, 1.0, fake) for image in range(3)], images=3)
+    (quoted,) = re.findall("“([^”]*)”", text)
+    assert len(quoted) == 60
+    assert quoted.startswith("bone', in 60 of 60 images. 99 % lies on 'hair")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(1, 20), st.sampled_from(["", "bone", "letter", "hair", "skin"])), max_size=5),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_the_percents_of_the_sentences_add_up_and_each_has_evidence(images: list[list[tuple[int, str]]]) -> None:
+    clusters = [
+        facts(image, number, weight / 100, words)
+        for image, mine in enumerate(images)
+        for number, (weight, words) in enumerate(mine, 1)
+    ]
+    sentences = told(clusters, len(images))
+    assert all(any(part.evidence for part in sentence.parts) for sentence in sentences)
+    figures = [
+        int(share)
+        for sentence in sentences
+        for share in re.findall(rf"(?:^|Another |; )(\d+){NARROW_SPACE}%", sentence.text)
+    ]
+    assert sum(figures) == 100
