@@ -40,14 +40,15 @@ def use(
 @words.command("train")
 def train(
     out: Annotated[Path, typer.Option(help="Folder for the weights.")] = Path("build/lvlm"),
-    minutes: Annotated[float, typer.Option(help="Length of the training, about 60 at most.")] = 55.0,
+    work: Annotated[Path | None, typer.Option(help="Folder for what a killed training goes on from.")] = None,
+    minutes: Annotated[float, typer.Option(help="Length of the training once the pictures are drawn.")] = 75.0,
     seed: int = 0,
     as_json: Json = False,
 ) -> None:
-    """Train the small embedded LVLM for the digits, from pictures of our own making."""
+    """Train the small embedded LVLM from pictures of our own making; killed, the same command goes on."""
     from worker.lvlm.embedded.train import train as train_lvlm
 
-    train_lvlm(out, minutes, seed)
+    train_lvlm(out, minutes, seed, work=work)
     show({"folder": str(out)}, as_json, f"The weights are in {out}; measure them: rightreasons lvlm measure {out}.")
 
 
@@ -58,7 +59,7 @@ def measure(
     card: Annotated[bool, typer.Option(help="Write the figures into the folder's card.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure it on real clusters of real digits that it has never seen."""
+    """Measure it on pictures, clusters and wordings that it has never seen."""
     from worker.benchmarks.form import Report, commit, machine
     from worker.benchmarks.form import show as show_report
     from worker.lvlm import WEIGHTS, LVLMError

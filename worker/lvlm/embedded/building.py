@@ -27,19 +27,22 @@ from transformers import (
 )
 
 from worker.lvlm.embedded import wording
+from worker.lvlm.embedded.language import clinical_words
 from worker.method.marks import PALETTE
 
 PICTURE = 84  # pixels a side: 3 for each pixel of a digit
 PATCH = 12  # so that a grey square in a corner fills one patch
 PICTURE_TOKENS = (PICTURE // PATCH) ** 2
 WIDTH = 192
-FREQUENT_WORDS = 6000  # MiniLM's vocabulary is sorted by frequency from FIRST_WORD on
+FREQUENT_WORDS = 16000  # MiniLM's vocabulary is sorted by frequency from FIRST_WORD on
 FIRST_WORD = 1996
 SPECIAL = ("[PAD]", "[UNK]", "<image>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 # The opening of a line is one token, so that looking for a cluster is looking for one thing.
 HEADERS = tuple(f"{number} {colour.name}:" for number, colour in enumerate(PALETTE, start=1))
-THING_WORDS = tuple(" ".join(wording.WORDS.values()).split())
+THING_WORDS = tuple(dict.fromkeys(" ".join(" ".join(said.values()) for said in wording.WORDS.values()).split()))
 PLACE_WORDS = ("upper", "lower", "left", "right", "middle", "corner", "part")
+TINT_WORDS = tuple(dict.fromkeys(" ".join(wording.TINTS).split()))
+SPOKEN_WORDS = tuple(dict.fromkeys((*THING_WORDS, *PLACE_WORDS, *TINT_WORDS)))  # by pictures; at most one head's size
 PAD, IMAGE, ASSISTANT, END = 0, 2, 5, 6
 UNKNOWN = SPECIAL[1]
 HEADS = 3
@@ -55,23 +58,6 @@ TEMPLATE = (
     "{% if message['role'] == 'assistant' %}<|end|>{% endif %}"
     "{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
-# Words that people may use in a specification and that MiniLM's frequent words lack.
-FURTHER_WORDS = (
-    *("scribble", "scrawl", "glyph", "cursive", "loops", "stem", "serif", "slant", "pixel", "pixels", "blob", "smudge"),
-    *(
-        "confounder",
-        "confounding",
-        "spurious",
-        "artifact",
-        "artefacts",
-        "artifacts",
-        "watermarks",
-        "overlaid",
-        "pasted",
-    ),
-    *("penstroke", "brushstroke", "calligraphy", "numerals", "foreground", "vertical", "horizontal", "curved", "dots"),
-    *("quadratic", "rectangular", "irrelevant", "meaningless", "unrelated", "misleading", "distractor", "distracting"),
 )
 
 
@@ -161,7 +147,7 @@ def _start(model: LlavaForConditionalGeneration, words: Sequence[str], embedding
     model.lm_head.weight.copy_(SPOKEN * torch.nn.functional.normalize(embeddings, dim=1))
     index = {word: number for number, word in enumerate(words)}
     names = _basis(embeddings[[index[header] for header in HEADERS]])
-    told = _basis(embeddings[[index[word] for word in dict.fromkeys((*THING_WORDS, *PLACE_WORDS)) if word in index]])
+    told = _basis(embeddings[[index[word] for word in SPOKEN_WORDS if word in index]])
     look = language.layers[0].self_attn
     asked = torch.zeros(size, WIDTH)
     # The positions that RoPE turns least: a cluster is found from any distance. Each stands for a pair.
@@ -192,7 +178,7 @@ def vocabulary(minilm: Path) -> list[str]:
 
 def domain_words() -> list[str]:
     """Every word that training can show, so that none is cut into pieces."""
-    found = re.findall(r"[a-z]+|\d", " ".join([*FURTHER_WORDS, _written_words()]).lower())
+    found = re.findall(r"[a-z]+|\d", " ".join([*clinical_words(), *wording.every_word(), _written_words()]).lower())
     return sorted(set(found))
 
 
@@ -205,11 +191,16 @@ def word_embeddings(words: Sequence[str], minilm: Path) -> Tensor:
     from sentence_transformers import SentenceTransformer
 
     encoder = SentenceTransformer(str(minilm), device="cpu")
-    vectors = encoder.encode([word.strip("#<|>[]") or word for word in words], batch_size=256, convert_to_tensor=True)
+    vectors = encoder.encode(
+        [word.strip("#<|>[]") or word for word in words],
+        batch_size=256,
+        convert_to_tensor=True,
+        show_progress_bar=False,
+    )
     centred = vectors.float().cpu() - vectors.float().cpu().mean(dim=0)
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)
     reduced = centred @ directions[:WIDTH].T
-    names = {*SPECIAL, NEW_LINE, *HEADERS, *PLACE_WORDS}
+    names = {*SPECIAL, NEW_LINE, *HEADERS, *PLACE_WORDS, *TINT_WORDS}
     apart = torch.tensor([word in names for word in words])
     random = torch.randn(reduced.shape, generator=torch.Generator().manual_seed(0)) * reduced.std()
     reduced += random * apart[:, None]

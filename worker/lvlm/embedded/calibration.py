@@ -24,18 +24,18 @@ class Judged:
     """What the judge was asked of one cluster, and what is true of it."""
 
     question: Conversation
-    truth: str
+    p_spurious: float
 
 
 def own_critiques(lvlm: LVLM, scenes: Sequence[Scene], generator: Generator) -> list[Judged]:
     """Let the critic write about scenes that it has not seen, each under a specification of its own."""
-    words = [wording.specify(scene.label, generator) for scene in scenes]
+    words = [wording.specify(scene.domain, scene.label, generator) for scene in scenes]
     cases = [
         case_of(scene, said, draw_marks(Image.fromarray(scene.image), scene.assignment))
         for scene, said in zip(scenes, words, strict=True)
     ]
     return [
-        Judged(judge_prompt(case, text, DEFAULT_EXAMPLES), wording.verdict(wording.thing_of(scene, number), said))
+        Judged(judge_prompt(case, text, DEFAULT_EXAMPLES), wording.p_spurious(scene, number, said))
         for scene, said, case, critique in zip(scenes, words, cases, criticise(lvlm, cases), strict=True)
         for number, text in enumerate(critique.by_cluster, start=1)
         if text
@@ -48,7 +48,7 @@ def echoing(rows: Sequence[Judged]) -> Callable[[Material, int, Generator], Less
     def echo(material: Material, index: int, generator: Generator) -> Lesson:
         del material, index
         row = rows[int(generator.integers(len(rows)))]
-        return Lesson(row.question, (Piece(row.truth),))
+        return Lesson(row.question, (Piece(CHOICES[0] if generator.random() < row.p_spurious else CHOICES[1]),))
 
     return echo
 
@@ -59,7 +59,7 @@ def calibrate(lvlm: LVLM, rows: Sequence[Judged]) -> float:
         return 1.0
     answers = lvlm.ask([row.question for row in rows], choices=CHOICES)
     spurious = torch.tensor([answer.choice_probabilities.get(CHOICES[0], 0.5) for answer in answers])
-    truth = torch.tensor([float(row.truth == CHOICES[0]) for row in rows])
+    truth = torch.tensor([row.p_spurious for row in rows])
     odds = torch.logit(spurious, eps=1e-6)
     return float(min(TEMPERATURES, key=lambda temperature: _surprise(odds / float(temperature), truth)))
 

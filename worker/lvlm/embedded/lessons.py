@@ -68,15 +68,15 @@ def clusters_of(scene: Scene) -> tuple[int, ...]:
 def case_of(scene: Scene, words: Wording, marks: Marks | None = None) -> Case:
     """The case as the critic gets it. Without marks the pictures are blank: in training they are put in later."""
     shown = marks or Marks(BLANK, BLANK, BLANK, clusters_of(scene))
-    return Case(shown, str(scene.label), words.specification)
+    return Case(shown, words.specification.name, words.specification)
 
 
 def looking(material: Material, index: int, generator: Generator) -> Lesson:
     """The overlay alone, a few clusters: what each covers and where it is."""
     scene = material.scenes[index]
     chosen = some_clusters(scene, generator)
-    question = (Turn("user", f"{_listing(chosen)}: what it covers; place.", (BLANK,)),)
-    return Lesson(question, _lines(chosen, lambda number: [Piece(seen(scene, number))]), index, (OVERLAY,))
+    question = (Turn("user", f"{_listing(chosen)}: what it covers; colour; place; size.", (BLANK,)),)
+    return Lesson(question, _lines(chosen, lambda number: [Piece(wording.seen(scene, number))]), index, (OVERLAY,))
 
 
 def naming(material: Material, index: int, generator: Generator) -> Lesson:
@@ -89,26 +89,38 @@ def naming(material: Material, index: int, generator: Generator) -> Lesson:
     )
 
 
+def heeding_simply(material: Material, index: int, generator: Generator) -> Lesson:
+    """A specification of nouns alone and one thing: what it says of it. What is simple is found first."""
+    scene = material.scenes[index]
+    return _heeding(scene, wording.specify_simply(scene.domain, scene.label, generator), generator)
+
+
 def heeding(material: Material, index: int, generator: Generator) -> Lesson:
     """A specification and one thing: what it says of it. Without this first, nothing that reads one is ever learned."""
     scene = material.scenes[index]
+    return _heeding(scene, wording.specify(scene.domain, scene.label, generator), generator)
+
+
+def _heeding(scene: Scene, words: Wording, generator: Generator) -> Lesson:
     thing = wording.thing_of(scene, some_clusters(scene, generator)[0])
-    words = wording.specify(scene.label, generator)
-    question = (Turn("user", f"{specification_text(words.specification)}\n{wording.WORDS[thing]}"),)
-    return Lesson(question, (Piece(_of_thing(thing, words)),))
+    question = (Turn("user", f"{specification_text(words.specification)}\n{wording.WORDS[scene.domain][thing]}"),)
+    return Lesson(question, (Piece(wording.concluded(thing, words)),))
 
 
 def listening(material: Material, index: int, generator: Generator) -> Lesson:
     """A specification, and given what a few clusters cover: what it says of each, and the conclusion."""
     scene = material.scenes[index]
     chosen = some_clusters(scene, generator)
-    words = wording.specify(scene.label, generator)
+    words = wording.specify(scene.domain, scene.label, generator)
     question = (Turn("user", f"{specification_text(words.specification)}\n{_listing(chosen)}."),)
     return Lesson(
         question,
         _lines(
             chosen,
-            lambda number: [Piece(f"{seen(scene, number)};", learned=False), Piece(concluded(scene, number, words))],
+            lambda number: [
+                Piece(f"{wording.seen(scene, number)};", learned=False),
+                Piece(wording.concluded(wording.thing_of(scene, number), words)),
+            ],
         ),
     )
 
@@ -117,7 +129,7 @@ def skimming(material: Material, index: int, generator: Generator) -> Lesson:
     """The critic's task in a short prompt, for a few clusters."""
     scene = material.scenes[index]
     chosen = some_clusters(scene, generator)
-    words = wording.specify(scene.label, generator)
+    words = wording.specify(scene.domain, scene.label, generator)
     text = f"{specification_text(words.specification)}\n{_listing(chosen)}."
     answer = _lines(chosen, lambda number: [Piece(wording.critique_of(scene, number, words))])
     return Lesson((Turn("user", text, (BLANK,) * len(ALL)),), answer, index)
@@ -126,14 +138,14 @@ def skimming(material: Material, index: int, generator: Generator) -> Lesson:
 def criticising(material: Material, index: int, generator: Generator) -> Lesson:
     """The critic's prompt, whole."""
     scene = material.scenes[index]
-    words = wording.specify(scene.label, generator)
+    words = wording.specify(scene.domain, scene.label, generator)
     answer = _lines(clusters_of(scene), lambda number: [Piece(wording.critique_of(scene, number, words))])
     return Lesson(critic_prompt(case_of(scene, words)), answer, index)
 
 
 def describing(material: Material, index: int, generator: Generator) -> Lesson:
     scene = material.scenes[index]
-    prompt = describe_prompt(case_of(scene, wording.specify(scene.label, generator)))
+    prompt = describe_prompt(case_of(scene, wording.specify(scene.domain, scene.label, generator)))
     answer = _lines(clusters_of(scene), lambda number: [Piece(wording.description(scene, number))])
     return Lesson(prompt, answer, index)
 
@@ -142,10 +154,11 @@ def judging(material: Material, index: int, generator: Generator) -> Lesson:
     """The judge's prompt on what a critic could have said of one cluster, whole or without its conclusion."""
     scene = material.scenes[index]
     number = int(generator.choice(clusters_of(scene)))
-    words = wording.specify(scene.label, generator)
+    words = wording.specify(scene.domain, scene.label, generator)
     examples, words = _rows(words, generator)
     text = wording.retold(scene, number, words, generator)
-    said = wording.verdict(wording.thing_of(scene, number), words)
+    # Half spurious and half relevant is taught by saying each half of the time.
+    said = "spurious" if generator.random() < wording.p_spurious(scene, number, words) else "relevant"
     return Lesson(judge_prompt(case_of(scene, words), text, examples), (Piece(said),))
 
 
@@ -169,18 +182,6 @@ def some_clusters(scene: Scene, generator: Generator) -> list[int]:
     kinds = list(there)
     picks = [there[kinds[int(generator.integers(len(kinds)))]] for _ in range(int(generator.integers(1, 9)))]
     return sorted({numbers[int(generator.integers(len(numbers)))] for numbers in picks})
-
-
-def seen(scene: Scene, number: int) -> str:
-    return f"{wording.description(scene, number)}; {wording.where(scene, number)}"
-
-
-def concluded(scene: Scene, number: int, words: Wording) -> str:
-    return _of_thing(wording.thing_of(scene, number), words)
-
-
-def _of_thing(thing: wording.Thing, words: Wording) -> str:
-    return f"{wording.what_is_said(thing, words)}; {wording.verdict(thing, words)}"
 
 
 def _listing(clusters: Sequence[int]) -> str:

@@ -1,116 +1,136 @@
-"""How right the embedded LVLM is, on what it has never seen: real digits, and the clusters of networks trained on them.
+"""How right the embedded LVLM is, on pictures, clusters and wordings that it has never seen.
 
-Truth comes from where the decoy stands: a cluster covers it when at least half of its positive evidence lies on it. An
-accuracy never stands alone here: beside it stand the balanced accuracy and that of calling no cluster spurious.
+Truth comes from where the artefact is: a cluster covers it when at least half of its positive evidence lies on it. An
+accuracy never stands alone here: beside it stand the balanced accuracy, that of always saying "the core is relevant"
+(with perfect eyes) and that of calling nothing spurious.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
-import torch
 from PIL import Image
 
 from worker.benchmarks.form import Figure, over_seeds
-from worker.datasets.digits import decoy_digits
+from worker.benchmarks.hand_written import HandWritten, hand_written
 from worker.lvlm import LVLM
-from worker.lvlm.embedded.scenes import Digits, Scene, as_input, explained, trained_network
-from worker.lvlm.embedded.wording import Status, Thing, Wording, thing_of, verdict
+from worker.lvlm.embedded import wording
+from worker.lvlm.embedded.language import Domain
+from worker.lvlm.embedded.pool import RealSet, new_digits, new_photographs, real_photographs
+from worker.lvlm.embedded.scenes import DOMAINS, Scene
+from worker.lvlm.embedded.wording import New, Status, Thing, Wording
 from worker.lvlm.transformers import load_transformers
 from worker.method.critic import Case, ClassSpecification, criticise, describe
 from worker.method.judge import Verdict, judge
 from worker.method.marks import draw_marks
-from worker.method.sampling import alignment_set
 
-IMAGES = 200  # per seed
+IMAGES = 100  # of each domain and seed
 FIRST_SEED = 10  # clusters of earlier ones were looked at while the lessons were made
-EPOCHS = 15
-BASELINES = 50
-COMPONENTS, SHARPENING, SUPPORT = 5, 1.0, 0.95  # what an analysis has by default
 BINS = 10  # of the calibration error
-STROKES: dict[Thing, Status] = {"square": "spurious", "strokes": "relevant", "background": "unnamed"}
-SQUARE: dict[Thing, Status] = {"square": "relevant", "strokes": "spurious", "background": "spurious"}
-NOT_BACKGROUND: dict[Thing, Status] = {"square": "spurious", "strokes": "relevant", "background": "spurious"}
+NAMING = tuple(form for form in wording.FORMS if form not in {"empty", "strange"})
+Generator = np.random.Generator
 
-# Written by hand, none of them by the generator of training specifications; what is relevant, what is spurious.
-PLAIN = (("the strokes of the digit", "the small grey square in the corner", STROKES),)
-INVERTED = (("the small grey square in the corner", "the strokes of the digit and the background around it", SQUARE),)
-HANDWRITTEN: tuple[tuple[str, str, dict[Thing, Status]], ...] = (
-    (
-        "How the number is written.",
-        "There is a tiny grey box stuck in one corner. It is only there by accident.",
-        STROKES,
-    ),
-    ("The pen marks a person made", "A printed corner tile without any meaning", STROKES),
-    ("The curve and line segments that form the numeral", "Gray patch at the image border", STROKES),
-    ("Ink!", "That artificial block near the border of the scan", STROKES),
-    ("Only what somebody wrote by hand.", "Anything that is not handwriting.", NOT_BACKGROUND),
-    ("The loops and stems of this figure", "The added marker, and the empty paper", NOT_BACKGROUND),
-    ("The grey block in the corner carries the code we want", "Handwriting and blank paper should not count", SQUARE),
-    ("Corner marker", "The numeral itself and everything that surrounds it", SQUARE),
-    ("The machine-made square patch", "Pen lines; empty dark regions", SQUARE),
-    ("We read the small corner tag.", "Please disregard the written number and the void around it", SQUARE),
-)
+
+@dataclass(frozen=True)
+class Question:
+    scene: Scene
+    words: Wording
 
 
 @dataclass(frozen=True)
 class Found:
-    """One cluster: what is true of it, what the judge said."""
+    """One cluster: what is true of it, what the judge said, and what would be said by finding the core relevant."""
 
     truth: str
     said: Verdict
+    core_is_relevant: str
 
 
-def measure(folder: Path, seeds: int = 3, images: int = IMAGES) -> list[Figure]:
-    """Figures of the model in ``folder``; each seed is another split of the digits and a network of its own.
+def measure(
+    folder: Path,
+    seeds: int = 3,
+    images: int = IMAGES,
+    real: Sequence[RealSet] = (),
+    report: Callable[[str], None] = print,
+) -> list[Figure]:
+    """Figures of the model in ``folder``; each seed has pictures, networks and wordings of its own.
 
-    Raises LVLMError.
+    Raises LVLMError; OSError where a real folder is not there.
     """
     lvlm = load_transformers(str(folder))
-    return over_seeds([_measured(lvlm, real_scenes(images, seed)) for seed in range(FIRST_SEED, FIRST_SEED + seeds)])
+    rows = []
+    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+        report(f"seed {seed}: drawing pictures and training networks")
+        rows.append(measured(lvlm, pool(images, seed, real), seed))
+    return over_seeds(rows)
 
 
-def _measured(lvlm: LVLM, scenes: Sequence[Scene]) -> dict[str, float]:
-    figures: dict[str, float] = {"images": len(scenes), "clusters": sum(len(scene.square) for scene in scenes)}
-    every: list[Found] = []
-    for name, wordings in (("plain", PLAIN), ("inverted", INVERTED), ("handwritten", HANDWRITTEN)):
-        found, seconds = judged(lvlm, scenes, wordings)
-        figures |= {f"{name}.{figure}": value for figure, value in scores(found).items()}
-        figures[f"{name}.seconds_per_image"] = seconds / len(scenes)
-        every += found
-    figures["calibration_error"] = calibration_error(every)
-    return figures | described(lvlm, scenes)
+Pool = dict[str, list[Scene]]
 
 
-def real_scenes(images: int, seed: int) -> list[Scene]:
-    """Explanations of the training digits that a network with the shortcut is surest of, class by class."""
-    data = decoy_digits(seed)
-    train = Digits(data.images[data.train_index], data.labels[data.train_index], data.masks[data.train_index])
-    network = trained_network(train, seed, EPOCHS)
-    with torch.inference_mode():
-        logits = network(as_input(train.images))
-    chosen = alignment_set(logits, torch.from_numpy(train.labels), images, "low_entropy_per_class", seed).numpy()
-    asked = Digits(train.images[chosen], train.labels[chosen], train.squares[chosen])
-    baselines = train.images[np.random.default_rng(seed).choice(len(train.images), BASELINES, replace=False)]
-    return explained(network, asked, baselines, COMPONENTS, SHARPENING, SUPPORT)
+def pool(images: int, seed: int, real: Sequence[RealSet] = ()) -> Pool:
+    """Scenes by the name of their set."""
+    scenes: Pool = {"digits": new_digits(images, seed)}
+    scenes |= {domain: new_photographs(domain, images, seed) for domain in DOMAINS if domain != "digits"}
+    return scenes | {f"real_{each.folder.name}": real_photographs(each, images, seed) for each in real}
 
 
-def judged(
-    lvlm: LVLM, scenes: Sequence[Scene], wordings: Sequence[tuple[str, str, dict[Thing, Status]]]
-) -> tuple[list[Found], float]:
-    """Critic and judge on every scene, the wordings taking turns; and the seconds it took."""
-    given = [_wording(scene, *wordings[index % len(wordings)]) for index, scene in enumerate(scenes)]
-    began = time.monotonic()
-    cases = [_case(scene, words.specification) for scene, words in zip(scenes, given, strict=True)]
+def new_scenes(images: int, seed: int) -> list[Scene]:
+    """Of every domain, without the real sets."""
+    return [scene for of_set in pool(images, seed).values() for scene in of_set]
+
+
+def measured(lvlm: LVLM, scenes: Pool, seed: int) -> dict[str, float]:
+    generator = np.random.default_rng([seed, 104729])
+    drawn = [scene for domain in DOMAINS for scene in scenes[domain]]
+    figures: dict[str, float] = {"images": len(drawn), "clusters": sum(len(_numbers(scene)) for scene in drawn)}
+    meanings = [wording.some_meaning(generator, NAMING) for _ in drawn]
+    first = [
+        Question(scene, _worded(meaning, scene, generator)) for scene, meaning in zip(drawn, meanings, strict=True)
+    ]
+    familiar = judged(lvlm, first)
+    figures |= _by_domain("new_images", first, familiar)
+    figures["ece_familiar"] = calibration_error(_all(familiar))
+    again = [
+        Question(one.scene, _reworded(one, meaning, generator)) for one, meaning in zip(first, meanings, strict=True)
+    ]
+    same = [
+        a.said.value == b.said.value
+        for one, other in zip(familiar, judged(lvlm, again), strict=True)
+        for a, b in zip(one, other, strict=True)
+    ]
+    figures["rewording_agreement"] = float(np.mean(same))
+    new: list[list[Found]] = []
+    for what in get_args(New)[1:]:
+        questions = [Question(scene, _specified(scene, generator, what)) for scene in drawn]
+        found = judged(lvlm, questions)
+        figures |= _by_domain(f"new_{what}", questions, found)
+        new += found
+    figures["ece_new_wording"] = calibration_error(_all(new))
+    figures |= _by_domain("hand_written", *_hand_written(lvlm, drawn))
+    for name, of_set in scenes.items():
+        if name.startswith("real_"):
+            questions = [Question(scene, _two_sided(scene, generator)) for scene in of_set]
+            figures |= {f"{name}.{key}": value for key, value in scores(_all(judged(lvlm, questions))).items()}
+    return figures | described(lvlm, drawn) | unknown(lvlm, drawn, generator)
+
+
+def judged(lvlm: LVLM, questions: Sequence[Question]) -> list[list[Found]]:
+    """Critic and judge on every question."""
+    cases = [_case(one.scene, one.words.specification) for one in questions]
     verdicts = judge(lvlm, cases, criticise(lvlm, cases))
-    seconds = time.monotonic() - began
     return [
-        Found(verdict(thing_of(scene, number), words), of_case[number - 1])
-        for scene, words, case, of_case in zip(scenes, given, cases, verdicts, strict=True)
-        for number in case.marks.clusters
-    ], seconds
+        [_found(one, number, of_case[number - 1]) for number in case.marks.clusters]
+        for one, case, of_case in zip(questions, cases, verdicts, strict=True)
+    ]
+
+
+def _found(one: Question, number: int, said: Verdict) -> Found:
+    thing = wording.thing_of(one.scene, number)
+    return Found(wording.verdict(thing, one.words), said, "relevant" if thing == "core" else "spurious")
 
 
 def scores(found: Sequence[Found]) -> dict[str, float]:
@@ -118,12 +138,15 @@ def scores(found: Sequence[Found]) -> dict[str, float]:
     truth = np.array([one.truth == "spurious" for one in found])
     right = np.array([one.said.value == one.truth for one in found])
     decided = np.array([one.said.value != "uncertain" for one in found])
+    core = np.array([one.core_is_relevant == one.truth for one in found])
+    sides = [right[side] for side in (truth, ~truth) if side.any()]
     return {
         "accuracy": float(right.mean()),
-        "balanced": float((right[truth].mean() + right[~truth].mean()) / 2),
-        "accuracy_where_decided": float(right[decided].mean()) if decided.any() else 0.0,
-        "uncertain": float(1 - decided.mean()),
+        "balanced": float(np.mean([side.mean() for side in sides])),
+        "core_is_relevant": float(core.mean()),
         "none_spurious": float(1 - truth.mean()),
+        "uncertain": float(1 - decided.mean()),
+        "accuracy_where_decided": float(right[decided].mean()) if decided.any() else 0.0,
     }
 
 
@@ -136,36 +159,100 @@ def calibration_error(found: Sequence[Found]) -> float:
 
 
 def described(lvlm: LVLM, scenes: Sequence[Scene]) -> dict[str, float]:
-    """Whether the words, given without a specification, tell the square from the rest; always the strokes beside it."""
+    """Whether the words, given without a specification, tell the artefact from the rest; always the core beside it."""
     began = time.monotonic()
     cases = [_case(scene, ClassSpecification(str(scene.label), "", "")) for scene in scenes]
     words = describe(lvlm, cases)
     seconds = time.monotonic() - began
     pairs = [
-        (said[number - 1], thing_of(scene, number))
+        (_named(said[number - 1], scene.domain), wording.thing_of(scene, number))
         for said, case, scene in zip(words, cases, scenes, strict=True)
         for number in case.marks.clusters
     ]
-    square = [(said.endswith("grey square") and "part of" not in said, thing == "square") for said, thing in pairs]
     return {
-        "words.square_or_not": float(np.mean([said == true for said, true in square])),
-        "words.square_found": float(np.mean([said for said, true in square if true])),
-        "words.exact_thing": float(np.mean([_named(said) == thing for said, thing in pairs])),
-        "words.always_strokes": float(np.mean([thing == "strokes" for _, thing in pairs])),
+        "words.artefact_or_not": float(
+            np.mean([(said == "artefact") == (thing == "artefact") for said, thing in pairs])
+        ),
+        "words.artefact_found": float(np.mean([said == "artefact" for said, thing in pairs if thing == "artefact"])),
+        "words.exact_thing": float(np.mean([said == thing for said, thing in pairs])),
+        "words.always_core": float(np.mean([thing == "core" for _, thing in pairs])),
         "words.seconds_per_image": seconds / len(scenes),
     }
 
 
-def _named(words: str) -> str:
-    for begin, thing in (("digit strokes", "strokes"), ("empty background", "background")):
-        if words.startswith(begin):
-            return thing
-    return "square" if "grey square" in words else ""
+def unknown(lvlm: LVLM, scenes: Sequence[Scene], generator: Generator) -> dict[str, float]:
+    """Under a specification in words that do not exist, how often the verdict is uncertain where it should be."""
+    questions = [
+        Question(scene, wording.specify(scene.domain, scene.label, generator, "", ("strange",)))
+        for scene in scenes[:: max(1, len(scenes) // 60)]
+    ]
+    found = [one for one in _all(judged(lvlm, questions)) if one.truth == "uncertain"]
+    return {"unknown_words.uncertain": float(np.mean([one.said.value == "uncertain" for one in found]))}
 
 
-def _wording(scene: Scene, relevant: str, spurious: str, status: dict[Thing, Status]) -> Wording:
-    return Wording(ClassSpecification(str(scene.label), relevant, spurious), status, "relevant")
+def _hand_written(lvlm: LVLM, scenes: Sequence[Scene]) -> tuple[list[Question], list[list[Found]]]:
+    """Each specification on scenes of its domain, in turn."""
+    questions = []
+    for domain in DOMAINS:
+        texts = [text for text in hand_written() if text.domain == domain]
+        mine = [scene for scene in scenes if scene.domain == domain]
+        questions += [Question(scene, _of_hand(texts[index % len(texts)])) for index, scene in enumerate(mine)]
+    return questions, judged(lvlm, questions)
+
+
+def _of_hand(text: HandWritten) -> Wording:
+    status: dict[Thing, Status] = {
+        "artefact": text.truth.artefact,
+        "core": text.truth.core,
+        "background": text.truth.background,
+    }
+    return Wording(ClassSpecification(text.class_name, text.relevant, text.spurious, text.notes), status, "relevant")
+
+
+def _by_domain(name: str, questions: Sequence[Question], found: Sequence[Sequence[Found]]) -> dict[str, float]:
+    figures = {f"{name}.{key}": value for key, value in scores(_all(found)).items()}
+    for domain in DOMAINS:
+        mine = [of for one, of in zip(questions, found, strict=True) if one.scene.domain == domain]
+        figures[f"{name}.{domain}"] = scores(_all(mine))["accuracy"]
+    return figures
+
+
+def _worded(meaning: wording.Meaning, scene: Scene, generator: Generator) -> Wording:
+    return wording.worded(meaning, scene.domain, scene.label, generator)
+
+
+def _reworded(one: Question, meaning: wording.Meaning, generator: Generator) -> Wording:
+    """Other words that say the same: forms that draw lots about what they leave out are drawn until they agree."""
+    while (words := _worded(meaning, one.scene, generator)).status != one.words.status:
+        pass
+    return words
+
+
+def _specified(scene: Scene, generator: Generator, new: New) -> Wording:
+    return wording.specify(scene.domain, scene.label, generator, new, NAMING)
+
+
+def _two_sided(scene: Scene, generator: Generator) -> Wording:
+    """One that says the same of core and background: on real pictures nothing tells them apart."""
+    while True:
+        words = wording.specify(scene.domain, scene.label, generator, "", NAMING)
+        if wording.verdict("core", words) == wording.verdict("background", words) != wording.verdict("artefact", words):
+            return words
+
+
+def _named(said: str, domain: Domain) -> str:
+    words = wording.WORDS[domain]
+    plain = said.removeprefix("mostly ").split(" and part of")[0]
+    return next((thing for thing, name in words.items() if plain == name), "")
+
+
+def _all(found: Iterable[Iterable[Found]]) -> list[Found]:
+    return [one for of in found for one in of]
+
+
+def _numbers(scene: Scene) -> list[int]:
+    return [int(number) for number in np.unique(scene.assignment[scene.assignment >= 0])]
 
 
 def _case(scene: Scene, specification: ClassSpecification) -> Case:
-    return Case(draw_marks(Image.fromarray(scene.image), scene.assignment), str(scene.label), specification)
+    return Case(draw_marks(Image.fromarray(scene.image), scene.assignment), specification.name, specification)

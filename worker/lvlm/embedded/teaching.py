@@ -11,15 +11,16 @@ from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, distributed, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from worker.lvlm.embedded import wording
 from worker.lvlm.embedded.building import ASSISTANT, END, HEADERS, IMAGE, PAD, PATCH, PICTURE, PICTURE_TOKENS, turn
-from worker.lvlm.embedded.digits import SIDE
+from worker.lvlm.embedded.course import Course
 from worker.lvlm.embedded.lessons import Lesson, Material
-from worker.lvlm.embedded.scenes import INK, Scene, beside, on_the_square
+from worker.lvlm.embedded.scenes import DOMAINS, Scene, on_the_artefact
 from worker.lvlm.transformers import as_messages
 from worker.method.marks import PALETTE
 from worker.method.summary import place
@@ -27,11 +28,12 @@ from worker.method.summary import place
 log = logging.getLogger(__name__)
 IGNORED = -100
 GRID = PICTURE // PATCH
-CELL = SIDE // GRID  # pixels of the digit in one patch
-THINGS, COLOURS = len(wording.THINGS), len(PALETTE)
+OBJECTS = tuple((domain, thing) for domain in DOMAINS for thing in wording.THINGS)
+THINGS, COLOURS, TINTS = len(OBJECTS), len(PALETTE), len(wording.TINTS)
 LOG_EVERY = 100
-ENOUGH = 2  # pixels
+ENOUGH = 12  # of the 144 pixels of a patch
 PLACED = 0.5  # how loudly patches say where they are, beside what they show
+TINTED = 0.5  # and in which colour it is
 GAPPED = 0.7  # share of the lessons with gaps
 LONGEST_GAP = 200  # positions
 Generator = np.random.Generator
@@ -127,14 +129,16 @@ class Teacher:
     material: Material
     generator: Generator
     team: Team
+    course: Course
 
     @cached_property
     def rare(self) -> list[int]:
-        """Indices of the scenes with a cluster on the square."""
-        return [index for index, scene in enumerate(self.material.scenes) if on_the_square(scene)]
+        """Indices of the scenes with a cluster on the artefact."""
+        return [index for index, scene in enumerate(self.material.scenes) if on_the_artefact(scene)]
 
     def teach(
         self,
+        stage: str,
         lessons: Sequence[tuple[LessonKind, float]],
         *,
         seconds: float,
@@ -154,10 +158,10 @@ class Teacher:
             batch = collate(questions, self.material, self.processor, self.generator)
             return kind.__name__, answer_loss(self.model, batch)
 
-        self._run(optimizer, loss_at, seconds)
+        self._run(stage, optimizer, loss_at, seconds)
 
     def _some_scenes(self, count: int) -> list[int]:
-        """Indices of scenes, of every second one with a cluster on the square where there are such."""
+        """Indices of scenes, of every second one with a cluster on the artefact where there are such."""
         every = range(len(self.material.scenes))
         pools = [self.rare if self.rare and self.generator.random() < 1 / 2 else every for _ in range(count)]
         return [int(pool[self.generator.integers(len(pool))]) for pool in pools]
@@ -168,26 +172,28 @@ class Teacher:
         The projector learns to say it, and the place, in the turned embeddings of the words: see ``building``.
         """
         tower, projector = self.model.model.vision_tower, self.model.model.multi_modal_projector
-        head = nn.Linear(tower.config.hidden_size, THINGS + THINGS * COLOURS)
+        head = nn.Linear(tower.config.hidden_size, THINGS + THINGS * COLOURS + TINTS)
         for part in head.parameters():  # the same start in every process
             nn.init.zeros_(part)
         parameters = [*tower.parameters(), *head.parameters(), *projector.parameters()]
         optimizer = torch.optim.AdamW([{"params": parameters, "top": 1.5e-3}], weight_decay=0.01)
         labels = torch.stack([dense_labels(scene) for scene in self.material.scenes])  # (N, 49, outputs)
-        things = torch.stack([self._meaning(words) for words in wording.WORDS.values()])
+        things = torch.stack([self._meaning(wording.WORDS[domain][thing]) for domain, thing in OBJECTS])
         names = torch.stack([self._meaning(header) for header in HEADERS])
+        tints = torch.stack([self._meaning(words) for words in wording.TINTS])
         places = self._places()
 
         def loss_at(_: int) -> tuple[str, Tensor]:
             chosen = torch.tensor(self._some_scenes(batch_size))
             hidden = tower(pixel_values=as_pixels(self.material.pictures[chosen].flatten(0, 1))).last_hidden_state
             image, _, overlay = head(hidden).unflatten(0, (-1, 3)).float().unbind(dim=1)  # each (B, 49, outputs)
-            seen = torch.cat([image[..., :THINGS], overlay[..., THINGS:]], dim=2)
+            wanted = labels[chosen].float()
+            seen = torch.cat([image[..., :THINGS], overlay[..., THINGS:-TINTS], image[..., -TINTS:]], dim=2)
             told = projector(hidden).unflatten(0, (-1, 3)).float()
-            dense = nn.functional.binary_cross_entropy_with_logits(seen, labels[chosen])
-            return "tower", dense + nn.functional.mse_loss(told, _said(labels[chosen], things, names, places))
+            dense = nn.functional.binary_cross_entropy_with_logits(seen, wanted)
+            return "tower", 2 * dense + nn.functional.mse_loss(told, _said(wanted, things, names, tints, places))
 
-        self._run(optimizer, loss_at, seconds)
+        self._run("tower", optimizer, loss_at, seconds)
 
     def _meaning(self, words: str) -> Tensor:
         """(width,): the summed embeddings of some words."""
@@ -200,9 +206,12 @@ class Teacher:
         return torch.stack([self._meaning(place((float(x), float(y)), 0.0)) for y in centres for x in centres])
 
     def _run(
-        self, optimizer: torch.optim.Optimizer, loss_at: Callable[[int], tuple[str, Tensor]], seconds: float
+        self, stage: str, optimizer: torch.optim.Optimizer, loss_at: Callable[[int], tuple[str, Tensor]], seconds: float
     ) -> None:
-        began, step, smooth = time.monotonic(), 0, dict[str, float]()
+        spent = self.course.begin(stage, optimizer)
+        if spent is None:
+            return
+        began, step, smooth = time.monotonic() - spent, 0, dict[str, float]()
         while (progress := self.team.agreed((time.monotonic() - began) / seconds)) < 1:
             _schedule(optimizer, progress)
             with torch.autocast("cpu", torch.bfloat16):
@@ -212,15 +221,20 @@ class Teacher:
             step += 1
             if step % LOG_EVERY == 0:
                 losses = ", ".join(f"{name} {value:.3f}" for name, value in sorted(smooth.items()))
-                log.info("step %d, %.0f %%, loss %s", step, 100 * progress, losses)
+                log.info("%s: step %d, %.0f %%, loss %s", stage, step, 100 * progress, losses)
+                self.course.note(stage, step, progress, smooth)
+            self.course.on_the_way(stage, time.monotonic() - began, self.model, optimizer)
+        self.course.note(stage, step, 1.0, smooth)
+        self.course.finish(stage, self.model)
 
 
-def _said(labels: Tensor, things: Tensor, names: Tensor, places: Tensor) -> Tensor:
-    """(B, 49, 21) -> (B, 3, 49, width): what the patches of image, map and overlay should say."""
+def _said(labels: Tensor, things: Tensor, names: Tensor, tints: Tensor, places: Tensor) -> Tensor:
+    """(B, 49, outputs) -> (B, 3, 49, width): what the patches of image, map and overlay should say."""
     pairs = (things[:, None] + names).flatten(0, 1)
-    on_image, on_overlay = labels[..., :THINGS], labels[..., THINGS:]
+    on_image, on_overlay, tinted = torch.split(labels, [THINGS, THINGS * COLOURS, TINTS], dim=2)
     on_map = on_overlay.reshape(*labels.shape[:2], THINGS, COLOURS).amax(dim=2)
-    told = torch.stack([_mean(on_image, things), _mean(on_map, names), _mean(on_overlay, pairs)], dim=1)
+    tint = TINTED * _mean(tinted, tints)
+    told = torch.stack([_mean(on_image, things) + tint, _mean(on_map, names), _mean(on_overlay, pairs) + tint], dim=1)
     return (told + PLACED * places) @ turn()
 
 
@@ -230,14 +244,39 @@ def _mean(labels: Tensor, words: Tensor) -> Tensor:
 
 
 def dense_labels(scene: Scene) -> Tensor:
-    """(49, 21): of each patch, whether it shows each thing, and each colour on each thing, on two pixels or more."""
-    square = scene.square_pixels
-    ink = beside(scene.image >= INK) & ~beside(square)
-    things = np.stack([square, ink, ~(square | ink)])  # (3, 28, 28)
-    colours = scene.assignment == np.arange(COLOURS)[:, None, None]  # (6, 28, 28)
-    pairs = (things[:, None] & colours).reshape(-1, SIDE, SIDE)
-    pixels = torch.from_numpy(np.concatenate([things, pairs]).astype(np.float32))
-    return (nn.functional.avg_pool2d(pixels, CELL) * CELL**2 >= ENOUGH).float().flatten(1).T
+    """(49, outputs) bool: whether a twelfth of each patch shows each thing, each colour on each thing, each tint.
+
+    Things are those of all domains; the tint is that of the thing.
+    """
+    artefact, core = _as_seen(scene.artefact_pixels), _as_seen(scene.core_pixels)
+    here = np.stack([artefact, core, ~(artefact | core)])  # (3, 84, 84)
+    first = THINGS // len(DOMAINS) * DOMAINS.index(scene.domain)
+    things = np.zeros((THINGS, PICTURE, PICTURE), dtype=np.bool_)
+    things[first : first + len(here)] = here
+    assignment = np.asarray(_as_seen(scene.assignment))
+    colours = assignment == np.arange(COLOURS)[:, None, None]  # (6, 84, 84)
+    pairs = (things[:, None] & colours).reshape(-1, PICTURE, PICTURE)
+    pixels = torch.from_numpy(np.concatenate([things, pairs]))
+    shown = nn.functional.avg_pool2d(pixels.float(), PATCH) * PATCH**2 >= ENOUGH
+    return torch.cat([shown.flatten(1).T, _tinted(scene, shown[first : first + len(here)].flatten(1).T)], dim=1)
+
+
+def _tinted(scene: Scene, things: Tensor) -> Tensor:
+    """(49, 3) -> (49, 15): the tint of the first thing in each patch: of the artefact before the core."""
+    tinted = torch.zeros(len(things), TINTS, dtype=torch.bool)
+    for index, thing in reversed(list(enumerate(wording.THINGS))):
+        tint = wording.tint_of(scene, thing)
+        rows = things[:, index]
+        tinted[rows] = False
+        tinted[rows, wording.TINTS.index(tint)] = True
+    return tinted
+
+
+def _as_seen(grid: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """(H, W) -> (84, 84): the nearest pixels."""
+    rows, columns = ((np.arange(PICTURE) + 0.5) * length / PICTURE for length in grid.shape)
+    seen: npt.NDArray[Any] = grid[rows.astype(int)[:, None], columns.astype(int)]
+    return seen
 
 
 def _tokens(lesson: Lesson, processor: LlavaProcessor) -> tuple[list[int], list[int]]:

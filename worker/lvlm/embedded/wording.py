@@ -1,240 +1,215 @@
-"""Specifications in many words, and what each of them says of the three things a cluster on a digit can cover.
+"""Specifications in many words, and what each of them says of the three things a cluster can cover.
 
-A specification is made backwards: first it is decided what is relevant and what is spurious, the square as often as the
-strokes, then words are found for it. Where one side of a specification never changed, a model would learn to ignore it.
+A specification is made backwards: first it is decided what is relevant and what is spurious, the artefact as often as
+the core, then words are found for it. Where one side never changed, a model would learn to ignore it.
 """
 
+import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
-from worker.lvlm.embedded.scenes import Scene
+from worker.lvlm.embedded.language import KINDS, Domain, Families, Kind, nouns, phrases
+from worker.lvlm.embedded.scenes import DOMAINS, Scene
 from worker.method.critic import ClassSpecification
 from worker.method.summary import place
 
-Thing = Literal["square", "strokes", "background"]
-Status = Literal["relevant", "spurious", "unnamed"]
-THINGS: tuple[Thing, ...] = ("square", "strokes", "background")
-WORDS: dict[Thing, str] = {"square": "grey square", "strokes": "digit strokes", "background": "empty background"}
+Thing = Literal["artefact", "core", "background"]
+Status = Literal["relevant", "spurious", "unnamed", "unknown"]
+Conclusion = Literal["relevant", "spurious", "uncertain"]
+New = Literal["", "nouns", "phrases"]  # what of the wording no training shows
+Generator = np.random.Generator
+T = TypeVar("T")
+THINGS: tuple[Thing, ...] = ("artefact", "core", "background")
+WORDS: dict[Domain, dict[Thing, str]] = {
+    "digits": {"artefact": "grey square", "core": "digit strokes", "background": "empty background"},
+    "radiograph": {"artefact": "side marker", "core": "knee joint", "background": "soft tissue"},
+    "skin": {"artefact": "coloured patch", "core": "lesion", "background": "normal skin"},
+}
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-MOSTLY, PARTLY = 0.9, 0.1  # shares of a cluster's evidence on the square at which its description changes
-ON_STROKES = 0.25  # share of the evidence on or beside the ink from which a cluster lies on the strokes
+TINTS = (
+    *("black", "dark grey", "grey", "light grey", "white", "red", "pink", "orange", "brown", "beige", "yellow"),
+    *("green", "turquoise", "blue", "purple"),
+)
+SIZES = ((0.03, "tiny"), (0.08, "small"), (0.2, "medium"), (2.0, "large"))  # shares of the picture, not reached
+MOSTLY, PARTLY = 0.9, 0.1  # shares of a cluster's evidence on the artefact at which its description changes
+# Share of the evidence on the core from which a cluster lies on it: strokes are thin, a joint is not.
+ON_CORE: dict[Domain, float] = {"digits": 0.25, "radiograph": 0.5, "skin": 0.5}
 MAJORITY = 0.5
-INVERTED = 0.5  # chance that the square is what is relevant: as often as not, see above
-ANOTHER_THING = 0.12  # chance that a thing which is not in the picture is named as spurious too
+INVERTED = 0.5  # chance that the artefact is what is relevant: as often as not, see above
+ANOTHER_THING = 0.15  # chance that a thing which is not in the picture is named too
+SECOND_NOUN = 0.25  # chance that one thing is named twice, as people name features
 NOTED = 0.3
 # How the background joins in: named with the spurious, with the relevant, in the place of either, or not at all.
 BACKGROUND = (0.2, 0.08, 0.08, 0.64)
-
-SQUARE_NOUNS = (
-    *("square", "patch", "box", "block", "tile", "rectangle", "marker", "decoy", "artefact", "label", "stamp"),
-    *(
-        "sticker",
-        "spot",
-        "tag",
-        "corner square",
-        "corner patch",
-        "corner marker",
-        "square patch",
-        "corner block",
-        "mark",
-    ),
+FORMS = (
+    *("both", "both", "both", "both", "both", "both", "rest", "except", "not", "not", "relevant", "spurious", "notes"),
+    *("empty", "strange"),
 )
-SQUARE_ADJECTIVES = (
-    "",
-    "",
-    "grey",
-    "grey",
-    "gray",
-    "small",
-    "small grey",
-    "bright",
-    "plain",
-    "uniform",
-    "solid",
-    "little",
-)
-SQUARE_PLACES = (
-    *("", "", "in the corner", "in a corner", "in one of the corners", "in the corner of the image", "at the edge"),
-    *(
-        "at the border",
-        "beside the digit",
-        "outside the digit",
-        "next to the number",
-        "of one grey value",
-        "in any corner",
-    ),
-    *("that somebody added", "away from the digit", "near the edge of the picture"),
-)
-STROKE_NOUNS = (
-    *("digit", "handwritten digit", "number", "handwriting", "ink", "strokes", "strokes of the digit", "pen strokes"),
-    *("shape of the digit", "lines of the digit", "written digit", "written number", "form of the {name}", "figure"),
-    *("strokes of the {name}", "handwritten {name}", "{name}", "lines and curves", "curves of the digit", "numeral"),
-    *(
-        "shape of the number",
-        "written strokes",
-        "digit itself",
-        "handwritten strokes",
-        "outline of the digit",
-        "pen lines",
-    ),
-    *(
-        "handwritten {label}",
-        "shape of the {label}",
-        "strokes of the {label}",
-        "digit {label}",
-        "writing",
-        "white lines",
-    ),
-)
-BACKGROUND_NOUNS = (
-    *(
-        "background",
-        "empty background",
-        "black background",
-        "dark background",
-        "empty area",
-        "blank area",
-        "empty space",
-    ),
-    *(
-        "empty corners",
-        "black area",
-        "area around the digit",
-        "space around the digit",
-        "paper",
-        "dark area",
-        "blank space",
-    ),
-    *("empty parts of the image", "background around the digit", "empty surroundings", "black pixels", "emptiness"),
-)
-OTHER_NOUNS = (
-    *(
-        "bandage",
-        "ruler",
-        "letter",
-        "side letter",
-        "hair",
-        "date",
-        "scanner edge",
-        "metal pin",
-        "bone",
-        "lesion",
-        "text",
-    ),
-    *("logo", "watermark", "frame", "skin", "plaster", "arrow", "colour chart", "hospital name", "noise"),
-)
-ARTICLES = ("the ", "the ", "the ", "", "any ")
-JOINS = (" and ", " and ", ", ", " or ", " as well as ", " together with ")
-ONLY = ("only {x}", "{x}, nothing else", "{x} alone", "nothing but {x}", "just {x}", "{x} and nothing besides")
-REST = (
-    *(
-        "everything else",
-        "all the rest",
-        "anything else",
-        "the rest of the image",
-        "everything but {x}",
-        "whatever is left",
-    ),
-    *("anything but {x}", "everything except {x}", "all other things", "everything apart from {x}", "all except {x}"),
-)
-FOR = (
-    *("{x}", "{x}", "{x}", "{x}", "{x}", "{x} decides the class", "{x} tells the class", "look at {x}", "use {x}"),
-    *("the class is told by {x}", "{x} matters", "what counts is {x}", "{x} should be used", "evidence on {x}"),
-    *("it is {x} that makes the class", "the model should look at {x}", "{x} is what we read", "focus on {x}"),
-)
-AGAINST = (
-    *("{x}", "{x}", "{x}", "{x}", "{x}", "{x} has nothing to do with the class", "ignore {x}", "{x} is an accident"),
-    *("{x} must not be used", "do not look at {x}", "{x} does not matter", "{x} says nothing about the class"),
-    *("{x} should be ignored", "{x} is irrelevant", "{x} is a shortcut", "the model must not rely on {x}", "never {x}"),
-    *("{x} was added by accident", "evidence on {x}", "{x} is no part of the class", "the model should disregard {x}"),
-)
-NOTES = (
-    *("the images are 28 by 28 pixels", "the digits were written by many people", "some digits are slanted"),
-    *("the square is 4 by 4 pixels", "the square looks grey or white", "the background is black", "strokes are white"),
-    *("a small square may be seen in a corner", "the grey value differs between classes", "some strokes are thin"),
-    *("the digit is near the middle", "the square stands in one of the four corners", "look at all clusters"),
-)
+ARTICLES = ("the ", "the ", "the ", "", "any ", "this ")
+JOINS = (" and ", " and ", ", ", " or ", " as well as ", " together with ", " and also ", "; ", " & ", " / ")
+ADJECTIVE, PLACED = 0.4, 0.3
+BARE, SIMPLY = "bare", 0.4  # the family of noun phrases alone, and how often it is all that somebody writes
+SYLLABLES = ("blo", "zor", "fla", "gri", "mup", "ske", "vro", "tiz", "wub", "qua", "nef", "plo", "dri", "xan", "hof")
 
 
 @dataclass(frozen=True)
 class Wording:
-    """A specification and what it says: the status of each thing, and of what it does not name."""
+    """A specification and what it says: the status of each thing, and what follows for what it does not name."""
 
     specification: ClassSpecification
     status: dict[Thing, Status]
-    rest: Literal["relevant", "spurious"]  # of what is not named: spurious where nothing is named as spurious
+    rest: Conclusion  # of what is not named: spurious where nothing is named as spurious
 
 
-def say(thing: Thing, label: int, generator: np.random.Generator) -> str:
+def say(domain: Domain, thing: Thing, generator: Generator, new: New = "", label: int = 0) -> str:
     """Words for a thing."""
-    if thing == "square":
-        words = f"{_one(SQUARE_ADJECTIVES, generator)} {_one(SQUARE_NOUNS, generator)} {_one(SQUARE_PLACES, generator)}"
-        words = " ".join(words.split())
-    else:
-        words = _one(STROKE_NOUNS if thing == "strokes" else BACKGROUND_NOUNS, generator)
-    words = words.format(name=NAMES[label], label=label)
-    article = _one(ARTICLES, generator)
-    # "any strokes" and "any paper" would be no English; only the square is counted.
-    return (article if thing == "square" or article != "any " else "the ") + words
+    known = {"artefact": nouns(domain).artefact, "core": nouns(domain).core, "background": nouns(domain).background}
+    words = known[thing]
+    noun = one(words.of("held out" if new == "nouns" else "training"), generator)
+    adjective = one(words.adjectives, generator) if words.adjectives and generator.random() < ADJECTIVE else ""
+    at = one(words.places, generator) if words.places and generator.random() < PLACED else ""
+    if set(at.split()) & set(noun.split()) - {"the", "a", "of", "in"}:
+        at = ""  # "the corner square in the corner"
+    article = one(ARTICLES, generator)
+    said = " ".join(f"{article if thing == 'artefact' or article != 'any ' else 'the '}{adjective} {noun} {at}".split())
+    return said.replace("{name}", NAMES[label]).replace("{label}", str(label))
 
 
-def specify(label: int, generator: np.random.Generator) -> Wording:
-    """A specification of one class, with a random form, polarity and wording."""
+@dataclass(frozen=True)
+class Meaning:
+    """What a specification is to say, and in which form; other forms than ``both`` leave some of it out."""
+
+    form: str
+    relevant: tuple[Thing, ...]
+    spurious: tuple[Thing, ...]
+
+
+def specify_simply(domain: Domain, label: int, generator: Generator) -> Wording:
+    """Both sides named by their nouns alone: where listening starts."""
     relevant, spurious = _sides(generator)
-    form = _one(("both", "both", "both", "both", "rest", "except", "not", "relevant", "spurious", "notes"), generator)
     status: dict[Thing, Status] = dict.fromkeys(THINGS, "unnamed")
     status |= dict.fromkeys(relevant, "relevant")
     status |= dict.fromkeys(spurious, "spurious")
-    good, bad = (_join([say(thing, label, generator) for thing in side], generator) for side in (relevant, spurious))
-    if generator.random() < ANOTHER_THING:
-        bad = _join([bad, f"the {_one(OTHER_NOUNS, generator)}"], generator)
-    liked, disliked = _one(FOR, generator).format(x=good), _one(AGAINST, generator).format(x=bad)
-    rest: Literal["relevant", "spurious"] = "relevant"
-    notes = _one(NOTES, generator) if generator.random() < NOTED else ""
-    if form == "rest":
-        liked = _one((*ONLY, *FOR), generator).format(x=good)
-        disliked = _one(REST, generator).format(x=good)
+    texts = [
+        _join([say(domain, thing, generator, label=label) for thing in side], generator)
+        for side in (relevant, spurious)
+    ]
+    return Wording(ClassSpecification(class_name(domain, label, generator), *texts), status, "relevant")
+
+
+def specify(domain: Domain, label: int, generator: Generator, new: New = "", forms: Sequence[str] = FORMS) -> Wording:
+    """A specification of one class, with a random form, polarity and wording.
+
+    new: what of the wording is to be such as was held out.
+    """
+    return worded(some_meaning(generator, forms), domain, label, generator, new)
+
+
+def some_meaning(generator: Generator, forms: Sequence[str] = FORMS) -> Meaning:
+    relevant, spurious = _sides(generator)
+    return Meaning(one(forms, generator), tuple(relevant), tuple(spurious))
+
+
+def worded(meaning: Meaning, domain: Domain, label: int, generator: Generator, new: New = "") -> Wording:
+    """Words for a meaning, others each time."""
+    name = class_name(domain, label, generator)
+    if meaning.form == "empty":
+        return Wording(ClassSpecification(name, "", ""), dict.fromkeys(THINGS, "unnamed"), "uncertain")
+    if meaning.form == "strange":
+        return _strange(meaning, domain, label, name, generator, new)
+    relevant, spurious = meaning.relevant, meaning.spurious
+    status: dict[Thing, Status] = dict.fromkeys(THINGS, "unnamed")
+    status |= dict.fromkeys(relevant, "relevant")
+    status |= dict.fromkeys(spurious, "spurious")
+    good = _named(domain, relevant, label, generator, new)
+    bad = _named(domain, spurious, label, generator, new)
+    liked = _phrase("for", new, generator).format(x=good)
+    disliked = _phrase("against", new, generator).format(x=bad)
+    rest: Conclusion = "relevant"
+    notes = one(nouns(domain).notes, generator) if generator.random() < NOTED else ""
+    if meaning.form == "rest":
+        liked = _phrase("only", new, generator).format(x=good) if generator.random() < MAJORITY else liked
+        disliked = _phrase("rest", new, generator).format(x=good)
         status = {thing: "relevant" if thing in relevant else "spurious" for thing in THINGS}
-    elif form == "except":
-        liked = _one(("everything except {x}", "anything but {x}", "all but {x}"), generator).format(x=bad)
+    elif meaning.form == "except":
+        liked = _phrase("except", new, generator).format(x=bad)
         status = {thing: "spurious" if thing in spurious else "relevant" for thing in THINGS}
-    elif form == "not":
-        liked = _one(("{x}, not {y}", "{x} and not {y}", "{x} rather than {y}", "{x}, never {y}"), generator)
-        liked = liked.format(x=good, y=bad)
-    elif form == "relevant":
+    elif meaning.form == "not":
+        liked = _phrase("not", new, generator).format(x=good, y=bad)
+        disliked = disliked if generator.random() < MAJORITY else ""
+    elif meaning.form == "relevant":
         disliked, rest = "", "spurious"
         status |= dict.fromkeys(spurious, "unnamed")
-    elif form == "spurious":
+    elif meaning.form == "spurious":
         liked = ""
         status |= dict.fromkeys(relevant, "unnamed")
-    elif form == "notes":
-        notes, disliked = _one(AGAINST[5:], generator).format(x=bad), ""
-    name = _one((str(label), NAMES[label], f"digit {label}"), generator)
-    return Wording(ClassSpecification(name, liked, disliked, notes), status, rest)
+    elif meaning.form == "notes":
+        notes, disliked = _phrase("notes_against", new, generator).format(x=bad), ""
+    texts = [styled(text, generator) for text in (liked, disliked, notes)]
+    return Wording(ClassSpecification(name, *texts), status, rest)
 
 
-def verdict(thing: Thing, wording: Wording) -> Literal["relevant", "spurious"]:
+def _families(kind: Kind, new: New) -> Families:
+    """Nouns are held out under familiar phrases, and phrases around familiar nouns."""
+    return phrases("held out" if new == "phrases" else "training")[kind]
+
+
+def _phrase(kind: Kind, new: New, generator: Generator) -> str:
+    """Families are as likely as each other, so that a large one does not crowd out the rest; most people write none."""
+    families = {name: said for name, said in _families(kind, new).items() if name != BARE}
+    if kind in {"for", "against"} and not new and generator.random() < SIMPLY:
+        return one(_families(kind, new)[BARE], generator)
+    return one(one(list(families.values()), generator), generator)
+
+
+def class_name(domain: Domain, label: int, generator: Generator) -> str:
+    if domain == "digits":
+        return one((str(label), NAMES[label], f"digit {label}"), generator)
+    return one(list(nouns(domain).classes.values())[label], generator)
+
+
+def styled(text: str, generator: Generator) -> str:
+    """With a capital, a full stop, or as it is."""
+    text = text[:1].upper() + text[1:] if generator.random() < MAJORITY else text
+    return text + "." if text and generator.random() < NOTED else text
+
+
+def verdict(thing: Thing, wording: Wording) -> Conclusion:
     status = wording.status[thing]
+    if status == "unknown":
+        return "uncertain"
     return wording.rest if status == "unnamed" else status
 
 
 def thing_of(scene: Scene, number: int) -> Thing:
     """What cluster ``number`` (from 1) covers, by where its evidence lies."""
-    if scene.square[number - 1] >= MAJORITY:
-        return "square"
-    return "strokes" if scene.ink[number - 1] >= ON_STROKES else "background"
+    if scene.artefact[number - 1] >= MAJORITY:
+        return "artefact"
+    return "core" if scene.core[number - 1] >= ON_CORE[scene.domain] else "background"
+
+
+def p_spurious(scene: Scene, number: int, wording: Wording) -> float:
+    """How far a cluster is to be judged spurious: where its evidence lies on two things, in that proportion."""
+    artefact = scene.artefact[number - 1]
+    if PARTLY <= artefact < MOSTLY:
+        other: Thing = "core" if scene.core[number - 1] >= (1 - artefact) * ON_CORE[scene.domain] else "background"
+        return artefact * _WEIGHT[verdict("artefact", wording)] + (1 - artefact) * _WEIGHT[verdict(other, wording)]
+    return _WEIGHT[verdict(thing_of(scene, number), wording)]
+
+
+_WEIGHT: dict[Conclusion, float] = {"spurious": 1.0, "relevant": 0.0, "uncertain": 0.5}
 
 
 def description(scene: Scene, number: int) -> str:
     """In two to eight words, with the doubt that the evidence leaves."""
-    square = scene.square[number - 1]
+    words, artefact = WORDS[scene.domain], scene.artefact[number - 1]
     thing = thing_of(scene, number)
-    if thing == "square":
-        return WORDS[thing] if square >= MOSTLY else f"mostly {WORDS[thing]}"
-    return WORDS[thing] if square < PARTLY else f"{WORDS[thing]} and part of the {WORDS['square']}"
+    if thing == "artefact":
+        return words[thing] if artefact >= MOSTLY else f"mostly {words[thing]}"
+    return words[thing] if artefact < PARTLY else f"{words[thing]} and part of the {words['artefact']}"
 
 
 def where(scene: Scene, number: int) -> str:
@@ -244,50 +219,135 @@ def where(scene: Scene, number: int) -> str:
     return place((float(columns.mean() + 0.5) / width, float(rows.mean() + 0.5) / height), spread)
 
 
+def size(scene: Scene, number: int) -> str:
+    share = float((scene.assignment == number - 1).mean())
+    return next(word for limit, word in SIZES if share < limit)
+
+
+def tint(scene: Scene, number: int) -> str:
+    """The colour of the thing that the cluster covers."""
+    return tint_of(scene, thing_of(scene, number))
+
+
+def tint_of(scene: Scene, thing: Thing) -> str:
+    """The colour of the thing, one of TINTS. Of strokes and letters the bright part counts, not the dark between."""
+    artefact, core = scene.artefact_pixels, scene.core_pixels
+    pixels = {"artefact": artefact, "core": core, "background": ~(artefact | core)}[thing]
+    chosen = scene.image[pixels if pixels.any() else slice(None)].reshape(-1, *scene.image.shape[2:])
+    if chosen.ndim == 1:
+        grey = float(np.quantile(chosen, 0.5 if thing == "background" else 0.8))
+        return colour_word((grey, grey, grey))
+    red, green, blue = np.median(chosen, axis=0)
+    return colour_word((float(red), float(green), float(blue)))
+
+
+def colour_word(rgb: tuple[float, float, float]) -> str:
+    """One of TINTS for a colour of 0 to 255 a channel: by hue, and where it is pale or dark by what people then say."""
+    hue, saturation, value = colorsys.rgb_to_hsv(*(channel / 255 for channel in rgb))
+    if value < DARK or saturation < COLOURLESS:
+        return GREYS[min(len(GREYS) - 1, int(value * len(GREYS)))]
+    name = next(word for limit, word in HUES if 360 * hue < limit)
+    pale, dark = value >= LIGHT, value < BRIGHT
+    if name == "red" and saturation < STRONG:
+        return "pink" if pale else "brown"
+    if name == "orange" and saturation < FULL:
+        return "beige" if pale else "brown"
+    return "brown" if name == "orange" and dark else name
+
+
+GREYS = TINTS[:5]
+HUES = (  # up to these degrees
+    *((18, "red"), (48, "orange"), (70, "yellow"), (160, "green"), (195, "turquoise"), (255, "blue"), (335, "purple")),
+    (361, "red"),
+)
+DARK, COLOURLESS = 0.16, 0.13  # value, saturation
+LIGHT, BRIGHT = 0.52, 0.75  # value
+STRONG, FULL = 0.5, 0.42  # saturation
+
+
 def what_is_said(thing: Thing, wording: Wording) -> str:
     status = wording.status[thing]
-    return "not named" if status == "unnamed" else f"named as {status}"
+    return {"unnamed": "not named", "unknown": "not known"}.get(status, f"named as {status}")
+
+
+def seen(scene: Scene, number: int) -> str:
+    """Without any specification."""
+    return "; ".join((description(scene, number), tint(scene, number), where(scene, number), size(scene, number)))
+
+
+def concluded(thing: Thing, wording: Wording) -> str:
+    return f"{what_is_said(thing, wording)}; {verdict(thing, wording)}"
 
 
 def critique_of(scene: Scene, number: int, wording: Wording) -> str:
     """What the critic should say of one cluster."""
-    thing = thing_of(scene, number)
-    seen = f"{description(scene, number)}; {where(scene, number)}"
-    return f"{seen}; {what_is_said(thing, wording)}; {verdict(thing, wording)}"
+    return f"{seen(scene, number)}; {concluded(thing_of(scene, number), wording)}"
 
 
-def retold(scene: Scene, number: int, wording: Wording, generator: np.random.Generator) -> str:
+def retold(scene: Scene, number: int, wording: Wording, generator: Generator, new: New = "") -> str:
     """What a critic might say of one cluster: in our form, without its conclusion, or in sentences."""
     thing = thing_of(scene, number)
-    at, seen, said = where(scene, number), description(scene, number), what_is_said(thing, wording)
-    conclusion = verdict(thing, wording)
-    form = _one(RETOLD, generator)
-    told = say(thing, scene.label, generator) if generator.random() < OWN_WORDS else seen
-    return form.format(at=at, seen=told, said=said, conclusion=conclusion)
+    told = description(scene, number)
+    if generator.random() < OWN_WORDS:
+        told = say(scene.domain, thing, generator, new, scene.label)
+    return one(RETOLD, generator).format(
+        at=where(scene, number),
+        seen=told,
+        tint=tint(scene, number),
+        size=size(scene, number),
+        said=what_is_said(thing, wording),
+        conclusion=verdict(thing, wording),
+    )
 
 
 OWN_WORDS = 0.5
 RETOLD = (
+    *("{seen}; {tint}; {at}; {size}; {said}; {conclusion}", "{seen}; {tint}; {at}; {size}; {said}; {conclusion}"),
+    *("{seen}; {tint}; {at}; {size}; {said}", "{seen}; {at}; {said}; {conclusion}", "{seen}; {tint}; {at}; {size}"),
+    *("It covers {seen} in the {at}", "It lies on {seen}, {said} by the specification", "{seen}; {at}"),
     *(
-        "{seen}; {at}; {said}; {conclusion}",
-        "{seen}; {at}; {said}; {conclusion}",
-        "{seen}; {at}; {said}",
-        "{seen}; {at}",
-    ),
-    *(
-        "It covers {seen} in the {at}",
-        "It lies on {seen}, {said} by the specification",
         "{seen}, so it is {conclusion}",
+        "A {size} area of {tint} colour on {seen}",
+        "{seen} in the {at}, which is {said}",
     ),
-    *("The cluster is on {seen}. This is {said}. Conclusion: {conclusion}", "{seen} in the {at}, which is {said}"),
-    *("In the {at} there is {seen}; the area is {conclusion} for the class", "The colour marks {seen}", "{seen}"),
+    *("The cluster is on {seen}. This is {said}. Conclusion: {conclusion}", "{seen}", "The colour marks {seen}"),
+    "In the {at} there is {seen}; the area is {conclusion} for the class",
 )
 
 
-def _sides(generator: np.random.Generator) -> tuple[list[Thing], list[Thing]]:
-    """What is relevant and what is spurious: strokes against square, either way round, the background anywhere."""
-    relevant: list[Thing] = ["strokes"]
-    spurious: list[Thing] = ["square"]
+def _strange(meaning: Meaning, domain: Domain, label: int, name: str, generator: Generator, new: New) -> Wording:
+    """One side or both name nothing that anyone could know. Of what the other does not name, nobody can tell."""
+    odd = [_join([f"the {_strange_word(generator)}" for _ in range(count)], generator) for count in (1, 2)]
+    plain = _named(domain, meaning.relevant, label, generator, new)
+    side = int(generator.integers(3))
+    status: dict[Thing, Status] = dict.fromkeys(THINGS, "unknown")
+    if side < 2:  # noqa: PLR2004 - the third is neither
+        status |= dict.fromkeys(meaning.relevant, ("relevant", "spurious")[side])
+    good, bad = ((plain, odd[1]), (odd[0], plain), (odd[0], odd[1]))[side]
+    liked, disliked = _phrase("for", new, generator).format(x=good), _phrase("against", new, generator).format(x=bad)
+    return Wording(ClassSpecification(name, styled(liked, generator), styled(disliked, generator)), status, "uncertain")
+
+
+def _strange_word(generator: Generator) -> str:
+    word = "".join(one(SYLLABLES, generator) for _ in range(int(generator.integers(2, 4))))
+    return word + one(("", "s", "k", "t", "ing", "er"), generator)
+
+
+def _named(domain: Domain, things: Sequence[Thing], label: int, generator: Generator, new: New) -> str:
+    said = [
+        say(domain, thing, generator, new, label)
+        for thing in things
+        for _ in range(2 if generator.random() < SECOND_NOUN else 1)
+    ]
+    if generator.random() < ANOTHER_THING:
+        said.append(f"the {one(nouns(domain).others, generator)}")
+    return _join(said, generator)
+
+
+def _sides(generator: Generator) -> tuple[list[Thing], list[Thing]]:
+    """What is relevant and what is spurious: core against artefact, either way round, the background anywhere."""
+    relevant: list[Thing] = ["core"]
+    spurious: list[Thing] = ["artefact"]
     if generator.random() < INVERTED:
         relevant, spurious = spurious, relevant
     joining = generator.choice(len(BACKGROUND), p=BACKGROUND)
@@ -302,10 +362,20 @@ def _sides(generator: np.random.Generator) -> tuple[list[Thing], list[Thing]]:
     return relevant, spurious
 
 
-def _join(parts: Sequence[str], generator: np.random.Generator) -> str:
-    join = _one(JOINS, generator)
+def _join(parts: Sequence[str], generator: Generator) -> str:
+    join = one(JOINS, generator)
     return join.join(parts)
 
 
-def _one(options: Sequence[str], generator: np.random.Generator) -> str:
+def one(options: Sequence[T], generator: Generator) -> T:
     return options[int(generator.integers(len(options)))]
+
+
+def every_word() -> list[str]:
+    """Everything that training can put into a specification."""
+    words = [text for domain in DOMAINS for text in (*nouns(domain).others, *nouns(domain).notes)]
+    words += [name for domain in DOMAINS for names in nouns(domain).classes.values() for name in names]
+    for domain in DOMAINS:
+        for thing in (nouns(domain).artefact, nouns(domain).core, nouns(domain).background):
+            words += [*thing.nouns, *thing.adjectives, *thing.places]
+    return words + [said for kind in KINDS for family in phrases("training")[kind].values() for said in family]

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from transformers import LlavaProcessor
 
-from worker.lvlm.embedded import lessons
+from worker.lvlm.embedded import lessons, wording
 from worker.lvlm.embedded.building import (
     HEADERS,
     IMAGE,
@@ -18,10 +18,10 @@ from worker.lvlm.embedded.building import (
     build_processor,
     domain_words,
 )
-from worker.lvlm.embedded.digits import draw_digits
 from worker.lvlm.embedded.lessons import Lesson, Material, draw_pictures, some_clusters
-from worker.lvlm.embedded.scenes import Digits, Scene, explained, trained_network, with_squares
-from worker.lvlm.embedded.teaching import IGNORED, answer_loss, as_pixels, collate, dense_labels
+from worker.lvlm.embedded.pupils import draw_scenes
+from worker.lvlm.embedded.scenes import Scene
+from worker.lvlm.embedded.teaching import COLOURS, IGNORED, THINGS, TINTS, answer_loss, as_pixels, collate, dense_labels
 from worker.lvlm.transformers import as_messages
 from worker.method.marks import draw_marks
 
@@ -38,16 +38,14 @@ KINDS = [
 
 @cache
 def processor() -> LlavaProcessor:
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:;()?!'-"
-    return build_processor([*SPECIAL, "\n", *HEADERS, *dict.fromkeys([*letters, *domain_words()])])
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:;()?!'-*/&"
+    pieces = [f"##{letter}" for letter in letters]  # of words that do not exist
+    return build_processor([*SPECIAL, "\n", *HEADERS, *dict.fromkeys([*letters, *pieces, *domain_words()])])
 
 
 @cache
 def material() -> Material:
-    generator = np.random.default_rng(0)
-    labels = np.arange(10)
-    digits: Digits = with_squares(draw_digits(labels, generator), labels, "label", generator)
-    return draw_pictures(explained(trained_network(digits, 0, 1), digits, digits.images[:3], 5, 1.0, 0.95))
+    return draw_pictures(draw_scenes(12, np.random.default_rng(0)))
 
 
 def lesson(kind: Callable[..., Lesson], index: int = 3) -> Lesson:
@@ -105,12 +103,14 @@ def test_what_cannot_be_known_from_the_question_is_not_learned() -> None:
 
 def test_a_few_clusters_are_picked_with_the_rare_things_as_often_as_the_others() -> None:
     scene = material().scenes[3]
-    rare = Scene(**{**vars(scene), "square": (0.9, 0, 0, 0, 0), "ink": (0, 1, 1, 1, 1)})
+    clusters = len(np.unique(scene.assignment[scene.assignment >= 0]))
+    others = (0.0,) * (len(scene.artefact) - 1)
+    rare = Scene(**{**vars(scene), "artefact": (0.9, *others), "core": (0.0, *(1.0 for _ in others))})
     generator = np.random.default_rng(0)
     picks = [some_clusters(rare, generator) for _ in range(300)]
     alone = [pick[0] for pick in picks if len(pick) == 1]
     assert alone.count(1) / len(alone) == pytest.approx(0.5, abs=0.12)
-    assert all(pick == sorted(set(pick)) and 1 <= len(pick) <= 5 for pick in picks)
+    assert all(pick == sorted(set(pick)) and 1 <= len(pick) <= clusters for pick in picks)
 
 
 def test_the_loss_is_the_mean_over_learned_tokens_as_the_model_itself_computes_it() -> None:
@@ -125,14 +125,24 @@ def test_the_loss_is_the_mean_over_learned_tokens_as_the_model_itself_computes_i
     assert float(ours) == pytest.approx(float(theirs), rel=1e-4)
 
 
-def test_dense_labels_are_those_counted_pixel_by_pixel() -> None:
-    scene = material().scenes[5]
-    labels = dense_labels(scene).reshape(7, 7, 21)
-    for row in range(7):
-        for column in range(7):
-            cell = (slice(4 * row, 4 * row + 4), slice(4 * column, 4 * column + 4))
-            square = scene.square_pixels[cell]
-            assert labels[row, column, 0] == (square.sum() >= 2)
-            for colour in range(6):
-                inside = (scene.assignment[cell] == colour) & square
-                assert labels[row, column, 3 + colour] == (inside.sum() >= 2)
+@pytest.mark.parametrize("index", [0, 5, -1])
+def test_dense_labels_are_those_counted_pixel_by_pixel(index: int) -> None:
+    scene = material().scenes[index]
+    labels = dense_labels(scene).reshape(7, 7, THINGS + THINGS * COLOURS + TINTS)
+    first = 3 * ["digits", "radiograph", "skin"].index(scene.domain)
+    height, width = scene.assignment.shape
+    near = [
+        (int((row + 0.5) * height / 84), int((column + 0.5) * width / 84)) for row in range(84) for column in range(84)
+    ]
+    for patch in range(49):
+        inside = [near[84 * (12 * (patch // 7) + y) + 12 * (patch % 7) + x] for y in range(12) for x in range(12)]
+        got = labels[patch // 7, patch % 7]
+        on_artefact = [at for at in inside if scene.artefact_pixels[at]]
+        assert bool(got[first]) == (len(on_artefact) >= 12)
+        for colour in range(6):
+            both = sum(scene.assignment[at] == colour for at in on_artefact)
+            assert bool(got[THINGS + 6 * first + colour]) == (both >= 12)
+        others = [number for number in range(THINGS) if not first <= number < first + 3]
+        assert not got[others].any()
+        if got[first]:
+            assert wording.TINTS[int(got[-TINTS:].nonzero()[0])] == wording.tint_of(scene, "artefact")

