@@ -41,7 +41,8 @@ class Figure:
 
     text: str
     evidence: tuple[Evidence, ...]
-    by_lvlm: bool = False  # whether the words are an LVLM's
+    by_lvlm: bool = False  # whether words of an LVLM stand in it, in quotation marks
+    sentence: str = ""  # in which it stands
 
 
 def figure_of(told: ClassSummary, asked: Asked) -> Figure | None:
@@ -53,7 +54,9 @@ def figure_of(told: ClassSummary, asked: Asked) -> Figure | None:
         return Figure(region.quoted, region.evidence, by_lvlm=not region.by_look) if region else None
     sentence = at(told.sentences, asked.sentence)
     part = at(sentence.parts, asked.part) if sentence else None
-    return Figure(part.text.strip(), part.evidence) if part and part.evidence else None
+    if sentence is None or part is None or not part.evidence:
+        return None
+    return Figure(part.text.strip(), part.evidence, by_lvlm="“" in sentence.text, sentence=sentence.text)
 
 
 def at(things: Sequence[T], position: int | None) -> T | None:

@@ -71,6 +71,7 @@ def test_a_figure_is_that_of_a_region_of_a_sentence_or_of_what_lies_outside() ->
     said = figure_of(TOLD, Asked(sentence=0, part=1))
     assert said is not None
     assert (said.text, said.evidence, said.by_lvlm) == ("in 1 of 2 images", (ONE,), False)
+    assert said.sentence == TOLD.sentences[0].text
     outside = figure_of(TOLD, Asked(outside=True))
     assert outside is not None
     assert outside.evidence == (OTHER, ONE)

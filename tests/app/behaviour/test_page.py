@@ -57,7 +57,10 @@ def test_every_figure_of_a_sentence_opens_the_pictures_behind_it(loop: Loop, pag
     for link, (class_id, sentence, part) in zip(links, figures, strict=True):
         assert link.endswith(f"class_id={class_id}&sentence={sentence}&part={part}")
         behind = summaries[class_id].sentences[sentence].parts[part].evidence
-        assert opened(page.get(link).text) == [(str(each.explanation_id), list(each.numbers)) for each in behind]
+        text = page.get(link).text
+        assert summaries[class_id].sentences[sentence].text in unescape(text)
+        assert ("words of the LVLM" in text) == ("“" in summaries[class_id].sentences[sentence].text)
+        assert opened(text) == [(str(each.explanation_id), list(each.numbers)) for each in behind]
 
 
 def opened(text: str) -> list[tuple[str, list[int]]]:
@@ -87,7 +90,7 @@ def test_a_region_opens_the_pictures_that_have_it_with_the_most_evidence_first(l
     text = page.get(link).text
     assert opened(text) == [(image, [which for _, which in expected[image]]) for image in order]
     assert f"{target.name}: “joint space”" in text
-    assert "words of the LVLM, <span" in text
+    assert "words of the LVLM: <span" in text
 
 
 @pytest.mark.usefixtures("database")
