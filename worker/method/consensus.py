@@ -1,0 +1,300 @@
+"""Consensus over images: what the judge says of similar clusters elsewhere, corrected by the few that people reviewed.
+
+Two Gaussian processes on one measure of similarity between clusters (Rasmussen & Williams 2006, ch. 2). The first is
+the probe: it reads the judge's words as noisy measurements of what a cluster is, each cluster from those of other
+images only, so that an error that stands alone is outvoted. It is cut at the prevalence that its own disagreement with
+the judge implies (Northcutt et al. 2021, confident learning). The second is the judge's systematic error, known only
+from reviews (Kennedy & O'Hagan 2000, two sources of which one is dear and right): where a person dissents, it spreads
+to what looks alike, most within the class. A hundred equal errors of the judge thus cannot outvote one person, and
+where nobody dissents nothing changes.
+
+Closed forms throughout: nothing is drawn at random, leaving an image out costs no second fit, and a further review
+costs next to nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.method.similarity import Clusters, same_class, similarities
+
+# Variance of one word of a judge that is sure, where what is common to a kind of region has variance 1. Of these, the
+# one is taken with which words on other images tell most of the words left out.
+NOISES = (1.0, 3.0, 10.0)
+# How much of the similarity is lost between clusters of different classes: for the judge's words and for its errors.
+CLASS_PART = 0.25
+ERROR_CLASS_PART = 0.35
+# Variance of the judge's systematic error, and of a person's word on what a cluster is.
+ERROR_VARIANCE = 4.0
+REVIEW_NOISE = 0.1
+# With fewer images than this nothing is learned from the others.
+LEAST_IMAGES = 10
+# A judge that is right hardly more often than by chance teaches nothing: 1 - both error rates must exceed this.
+LEAST_INFORMATION = 0.1
+# A cluster at the height of its kind is taken to be of that kind with this probability: calibrated on the development
+# sets, where the expected calibration error of P(spurious) was .01 to .04.
+AT_THE_HEIGHT = 0.995
+NEAREST = 5
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+Source = Literal["review", "probe", "judge"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the judge's words on other images say of each of N clusters.
+
+    similarity: (N, N) in [0, 1], whatever the class.
+    judged:     (N,) the judge's P(spurious); NaN where it said nothing.
+    leaning:    (N,) in [-1, 1], 2 P(spurious) - 1 by the words on other images.
+    prevalence: the share of spurious clusters that the judge's words imply.
+    misses, false_alarms: how often the judge seems to err on spurious and on relevant clusters, single errors only:
+        nobody sees from its words alone that it is wrong about a kind of region everywhere.
+    fell_back:  why the leaning is the judge's own word on the cluster; empty where it is the probe's.
+    """
+
+    clusters: Clusters
+    similarity: Floats
+    judged: Floats
+    leaning: Floats
+    prevalence: float
+    misses: float
+    false_alarms: float
+    fell_back: str = ""
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """The verdict on each of N clusters, and why.
+
+    p_spurious: (N,); 0 or 1 where a person has said so.
+    spurious:   (N,) the verdict.
+    source:     (N,) whose word it follows; a review wins over the probe, the probe over the judge.
+    overruled:  (N,) the verdict is not what the judge said.
+    nearest:    (N, K) the most similar clusters of other images, most similar first; -1 where there are no more.
+    reason:     (N,) the review without which the probe's verdict would be another, or -1.
+    """
+
+    p_spurious: Floats
+    spurious: Flags
+    source: tuple[Source, ...]
+    overruled: Flags
+    nearest: Indices
+    reason: Indices
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the consensus is from the judge within one kind of region, or over all.
+
+    clusters: indices of the kind's clusters; share: their mean part of the images' evidence.
+    judged_spurious, found_spurious: share of the clusters that the judge, and the consensus, call spurious.
+    differs:  share of the clusters on which the two differ; reviewed: how many of them a person has seen.
+    """
+
+    clusters: Indices
+    share: float
+    judged_spurious: float
+    found_spurious: float
+    differs: float
+    reviewed: int
+
+
+FEW_IMAGES = "Too few images to compare: every verdict is the judge's own, or a person's."
+ONE_VERDICT = "The judge calls every cluster the same, so other images say nothing new; only reviews can dissent."
+NO_PATTERN = "The judge's words follow nothing that its clusters have in common; only reviews can dissent."
+
+
+def probe(clusters: Clusters, judged: Floats) -> Probe:
+    """Read what each cluster is from the judge's words on similar clusters of other images.
+
+    judged: (N,) P(spurious); how far it is from 1/2 is how much the word counts, and NaN is no word.
+    Takes N^3 operations: seconds for 5,000 clusters. Raises ValueError when the lengths differ.
+    """
+    if len(judged) != len(clusters):
+        raise ValueError(f"There are {len(clusters)} clusters and {len(judged)} words of the judge.")
+    alike, said = similarities(clusters), np.sign(_word(judged))
+    if len(np.unique(clusters.images)) < LEAST_IMAGES:
+        return _unread(clusters, alike, judged, FEW_IMAGES)
+    if len(np.unique(said[said != 0])) < 2:  # noqa: PLR2004 - spurious and relevant
+        return _unread(clusters, alike, judged, ONE_VERDICT)
+    field = _field(alike * same_class(clusters.classes, CLASS_PART), judged, clusters.images)
+    levels = _levels(field, said)
+    if levels is None:
+        return _unread(clusters, alike, judged, NO_PATTERN)
+    leaning = np.tanh(np.arctanh(2 * AT_THE_HEIGHT - 1) * (field - levels.cut) / levels.height)
+    return Probe(clusters, alike, judged, leaning, levels.prevalence, levels.misses, levels.false_alarms)
+
+
+def consensus(found: Probe, reviews: Mapping[int, bool]) -> Consensus:
+    """The verdicts that follow from the probe and from people's reviews.
+
+    reviews: cluster -> whether a person called it spurious. "Can't tell" is no review.
+    """
+    leaning, weights, reviewed = corrected(found, reviews)
+    p_spurious = np.clip((1 + leaning) / 2, 0.01, 0.99)
+    spurious = leaning > 0
+    reason = _reasons(found, weights, reviewed, spurious)
+    source: list[Source] = ["judge" if found.fell_back else "probe"] * len(leaning)
+    for index, answer in reviews.items():
+        spurious[index], p_spurious[index], source[index], reason[index] = answer, float(answer), "review", -1
+    for changed in np.flatnonzero(reason >= 0).tolist():
+        source[changed] = "probe"
+    said = _word(found.judged)
+    overruled = (said != 0) & ((said > 0) != spurious)
+    return Consensus(p_spurious, spurious, tuple(source), overruled, nearest(found), reason)
+
+
+def corrected(found: Probe, reviews: Mapping[int, bool]) -> tuple[Floats, Floats, Indices]:
+    """The probe's leaning with the judge's systematic error taken off, as far as reviews tell.
+
+    Returns the leaning (N,); what each review adds to it (N, R); and which cluster each review is of (R,).
+    A review counts for clusters of other images only.
+    """
+    reviewed = np.array(sorted(reviews), dtype=np.int64)
+    weights = np.zeros((len(found.leaning), len(reviewed)))
+    if len(reviewed) and found.fell_back != FEW_IMAGES:
+        wrong = np.array([1.0 if reviews[index] else -1.0 for index in reviewed]) - found.leaning[reviewed]
+        toward = error_similarity(found, reviewed)  # (N, R)
+        images, of_review = found.clusters.images, found.clusters.images[reviewed]
+        weights = _spread(toward, reviewed, wrong)
+        for image in np.unique(of_review):
+            here, others = images == image, of_review != image
+            weights[here] = 0.0
+            weights[np.ix_(here, others)] = _spread(toward[:, others], reviewed[others], wrong[others])[here]
+    return found.leaning + weights.sum(axis=1), weights, reviewed
+
+
+def error_similarity(found: Probe, columns: Indices) -> Floats:
+    """Covariance of the judge's systematic error at every cluster with that at ``columns``: (N, len(columns))."""
+    classes = found.clusters.classes
+    within = np.where(classes[:, None] == classes[columns], 1.0, 1.0 - ERROR_CLASS_PART)
+    return ERROR_VARIANCE * found.similarity[:, columns] * within
+
+
+def nearest(found: Probe, count: int = NEAREST) -> Indices:
+    """The most similar clusters of other images: (N, count), -1 where there are no more."""
+    images = found.clusters.images
+    elsewhere = np.where(images[:, None] == images, -1.0, found.similarity)
+    order = np.argsort(-elsewhere, axis=1, kind="stable")[:, :count]
+    ranked = np.where(np.take_along_axis(elsewhere, order, axis=1) < 0, -1, order)
+    return np.pad(ranked, ((0, 0), (0, count - ranked.shape[1])), constant_values=-1).astype(np.int64)
+
+
+def disagreement(found: Probe, agreed: Consensus, kind: Indices | None = None) -> list[Difference]:
+    """How far the consensus is from the judge: over all clusters, then for each kind, where they differ most first.
+
+    kind: (N,) from ``similarity.kinds``. A large figure says that one of the two is wrong about a kind of region: ask
+    people there.
+    """
+    everything = np.arange(len(found.leaning))
+    groups = [] if kind is None else [np.flatnonzero(kind == number) for number in np.unique(kind)]
+    parts = [_difference(found, agreed, group) for group in groups]
+    return [_difference(found, agreed, everything), *sorted(parts, key=lambda part: -part.differs * part.share)]
+
+
+def _difference(found: Probe, agreed: Consensus, members: Indices) -> Difference:
+    said, share = _word(found.judged)[members] > 0, found.clusters.share[members]
+    return Difference(
+        clusters=members,
+        share=float(share.sum() / max(1, len(np.unique(found.clusters.images)))),
+        judged_spurious=float(said.mean()),
+        found_spurious=float(agreed.spurious[members].mean()),
+        differs=float(agreed.overruled[members].mean()),
+        reviewed=sum(agreed.source[index] == "review" for index in members),
+    )
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """Where the probe's field stands on relevant and on spurious clusters, and what that says of the judge."""
+
+    cut: float
+    height: float  # from the cut to either kind's middle
+    prevalence: float
+    misses: float
+    false_alarms: float
+
+
+def _levels(field: Floats, said: Floats) -> _Levels | None:
+    """Cut the field at the prevalence that the judge's error rates on clear clusters imply; None if there is none."""
+    middle = 0.0
+    for _ in range(50):
+        above, below = field[field > middle], field[field <= middle]
+        if not len(above) or not len(below):
+            return None
+        low, high, before = float(below.mean()), float(above.mean()), middle
+        middle = (low + high) / 2
+        if middle == before:
+            break
+    height = (high - low) / 2
+    spurious, relevant = field > middle + height / 2, field < middle - height / 2
+    misses = float((said[spurious & (said != 0)] < 0).mean())
+    false_alarms = float((said[relevant & (said != 0)] > 0).mean())
+    information = 1 - misses - false_alarms
+    if information < LEAST_INFORMATION:
+        return None
+    prevalence = ((said[said != 0] > 0).mean() - false_alarms) / information
+    # The share decides only among clusters between the two kinds: it is an estimate, and the kinds are seen.
+    cut = float(np.clip(np.quantile(field, 1 - np.clip(prevalence, 0, 1)), middle - height / 2, middle + height / 2))
+    return _Levels(cut, height, float((field > cut).mean()), misses, false_alarms)
+
+
+def _field(kernel: Floats, judged: Floats, images: Indices) -> Floats:
+    """The judge's words as a smooth field, with the noise that suits them: (N,)."""
+    word = _word(judged)
+    fields = [_left_out(kernel, word, images, noise) for noise in NOISES]
+    errors = [np.average((np.sign(word) - field) ** 2, weights=np.abs(word)) for field in fields]
+    return fields[int(np.argmin(errors))]
+
+
+def _left_out(kernel: Floats, word: Floats, images: Indices, noise: float) -> Floats:
+    """The field at each image's clusters from the words on other images only: (N,). word: (N,), 0 is none.
+
+    Regression by a Gaussian process with the kernel (N, N), leaving each image out in closed form (Rasmussen &
+    Williams 2006, 5.4.2, for a block).
+    """
+    heard = np.flatnonzero(word != 0)
+    # One more variance for what all clusters have in common: a mean taken beforehand would know the image left out.
+    common = 1.0 + kernel
+    inverse = np.linalg.inv(common[np.ix_(heard, heard)] + np.diag(noise / np.square(word[heard])))
+    weights = inverse @ np.sign(word[heard])
+    field = np.empty(len(word))
+    for image in np.unique(images):
+        here, own = np.flatnonzero(images == image), np.flatnonzero(images[heard] == image)
+        without = weights - inverse[:, own] @ np.linalg.solve(inverse[np.ix_(own, own)], weights[own])
+        field[here] = common[np.ix_(here, heard)] @ without
+    return field
+
+
+def _word(judged: Floats) -> Floats:
+    """From -1, surely relevant, to 1, surely spurious; 0 where the judge said nothing."""
+    return np.nan_to_num(2 * judged - 1, nan=0.0)
+
+
+def _unread(clusters: Clusters, alike: Floats, judged: Floats, why: str) -> Probe:
+    word = _word(judged)
+    return Probe(clusters, alike, judged, word, float((word > 0).mean()), 0.0, 0.0, why)
+
+
+def _spread(toward: Floats, reviewed: Indices, wrong: Floats) -> Floats:
+    """What each review adds at every cluster: (N, R). toward: (N, R) covariances; wrong: (R,) dissent."""
+    if not len(reviewed):
+        return np.zeros_like(toward)
+    among = toward[reviewed] + REVIEW_NOISE * np.eye(len(reviewed))
+    return toward * np.linalg.solve(among, wrong)
+
+
+def _reasons(found: Probe, weights: Floats, reviewed: Indices, spurious: Flags) -> Indices:
+    """The review that pushed most where reviews changed the verdict, -1 elsewhere: (N,)."""
+    reason = np.full(len(spurious), -1, dtype=np.int64)
+    changed = np.flatnonzero((found.leaning > 0) != spurious)
+    if len(reviewed):
+        toward = np.where(spurious[changed, None], weights[changed], -weights[changed])
+        reason[changed] = reviewed[toward.argmax(axis=1)]
+    return reason
