@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     max_archive_bytes: int = 4 * 2**30
     max_archive_ratio: float = 200.0
 
+    real_data: Path = Field(Path("../shared/data"), description="real images to measure on, where there are any")
+
     device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto takes a GPU when there is one")
     torch_threads: int = Field(1, description="threads of torch in each worker process")
     worker_processes: int = 2

@@ -47,7 +47,7 @@ cli.add_typer(words.words, name="lvlm")
 
 @cli.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="decoymnist or clustering.")],
+    name: Annotated[str, typer.Argument(help="decoymnist, clustering or consensus.")],
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
 ) -> None:

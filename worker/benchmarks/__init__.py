@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.benchmarks import clustering, decoymnist
+from worker.benchmarks import clustering, consensus, decoymnist
 from worker.benchmarks.form import BenchmarkOptions, Figure, Report, commit, machine, show, write
 
 BENCHMARKS: dict[str, Callable[[BenchmarkOptions], list[Figure]]] = {
     "clustering": clustering.measure,
+    "consensus": consensus.measure,
     "decoymnist": decoymnist.measure,
 }
 

@@ -11,8 +11,9 @@
 9. ``evaluation``     accuracy by group, mu_Align, and the settling test; ``significance`` beside it
 
 ``agreement`` says how far the judge and the readers agree, and how much of it may be chance.
-``consensus`` takes the judge's verdicts to what similar clusters of other images and people's reviews say, between 6 and
-7, and ``next_to_review`` chooses what people see. ``summary`` says in sentences what a model bases its decisions on; the shares it tells are those of ``regions``, which
-gathers clusters by their name (``naming``) and, where an LVLM gave none, by how they look (``looks``).
+``consensus`` corrects the judge's verdicts by similar clusters of other images and by people's reviews, between 6 and
+7; ``next_to_review`` chooses what people see. ``summary`` says in sentences what a model bases its decisions on; the
+shares it tells are those of ``regions``, which gathers clusters by their name (``naming``) and, where an LVLM gave
+none, by how they look (``looks``).
 Images are float32 (B, C, H, W) and already normalised. Seeds and devices are arguments.
 """
