@@ -25,7 +25,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, ClusterSet]:
     noise = 3 * np.random.default_rng(2).standard_normal(sets["hard"].clusters.features.shape)
     sets["hard"].clusters.features[:] += noise
     monkeypatch.setattr(consensus, "RECIPES", sets)
-    monkeypatch.setattr(consensus, "cluster_set", lambda name, seed, quick: sets[name])
+    monkeypatch.setattr(consensus, "cluster_set", lambda name, _seed, **_: sets[name])
     return sets
 
 

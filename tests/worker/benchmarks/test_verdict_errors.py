@@ -31,7 +31,7 @@ def test_every_second_draw_is_wrong_about_the_artefact_and_the_others_about_one_
         else:
             places = np.unique(PLACES[kind])
             assert len(places) == 1
-            assert (kind == (~TRUTH & (PLACES == places[0]))).all()
+            assert (kind == (~TRUTH & (places[0] == PLACES))).all()
 
 
 def test_a_place_that_holds_next_to_nothing_is_no_kind() -> None:
