@@ -5,11 +5,12 @@ the probe: it reads the judge's words as noisy measurements of what a cluster is
 images only, so that an error that stands alone is outvoted. It is cut at the prevalence that its own disagreement with
 the judge implies (Northcutt et al. 2021, confident learning). The second is the judge's systematic error, known only
 from reviews (Kennedy & O'Hagan 2000, two sources of which one is dear and right): where a person dissents, it spreads
-to what looks alike, most within the class. A hundred equal errors of the judge thus cannot outvote one person, and
-where nobody dissents nothing changes.
+to what looks alike, most within the class, so that a hundred equal errors of the judge cannot outvote one person. What
+then stands is read once more like a judge's words, again by each image from the others, for it is right more often
+than the judge's: the few that reviews reached by halves follow the many of their kind.
 
-Closed forms throughout: nothing is drawn at random, leaving an image out costs no second fit, and a further review
-costs next to nothing.
+Closed forms throughout: nothing is drawn at random, and leaving an image out costs no second fit. In the second
+reading an image's own words count only by what they did to other images in the first: hardly at all.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ from worker.method.similarity import Clusters, same_class, similarities
 # Variance of one word of a judge that is sure, where what is common to a kind of region has variance 1. Of these, the
 # one is taken with which words on other images tell most of the words left out.
 NOISES = (1.0, 3.0, 10.0)
+# A word nearer to neither is none.
+LEAST_WORD = 0.01
 # How much of the similarity is lost between clusters of different classes: for the judge's words and for its errors.
 CLASS_PART = 0.25
 ERROR_CLASS_PART = 0.35
@@ -34,6 +37,9 @@ REVIEW_NOISE = 0.1
 LEAST_IMAGES = 10
 # A judge that is right hardly more often than by chance teaches nothing: 1 - both error rates must exceed this.
 LEAST_INFORMATION = 0.1
+# What stands after reviews, read again: the noise of one word, and how much surer than a judge's word a review is.
+SECOND_NOISE = 1.0
+REVIEW_CERTAINTY = 3.0
 # A cluster at the height of its kind is taken to be of that kind with this probability: calibrated on the development
 # sets, where the expected calibration error of P(spurious) was .01 to .04.
 AT_THE_HEIGHT = 0.995
@@ -124,11 +130,10 @@ def probe(clusters: Clusters, judged: Floats) -> Probe:
     if len(np.unique(said[said != 0])) < 2:  # noqa: PLR2004 - spurious and relevant
         return _unread(clusters, alike, judged, ONE_VERDICT)
     field = _field(alike * same_class(clusters.classes, CLASS_PART), judged, clusters.images)
-    levels = _levels(field, said)
+    levels = _levels(field, _word(judged))
     if levels is None:
         return _unread(clusters, alike, judged, NO_PATTERN)
-    leaning = np.tanh(np.arctanh(2 * AT_THE_HEIGHT - 1) * (field - levels.cut) / levels.height)
-    return Probe(clusters, alike, judged, leaning, levels.prevalence, levels.misses, levels.false_alarms)
+    return Probe(clusters, alike, judged, levels.leaning(field), levels.prevalence, levels.misses, levels.false_alarms)
 
 
 def consensus(found: Probe, reviews: Mapping[int, bool]) -> Consensus:
@@ -136,7 +141,8 @@ def consensus(found: Probe, reviews: Mapping[int, bool]) -> Consensus:
 
     reviews: cluster -> whether a person called it spurious. "Can't tell" is no review.
     """
-    leaning, weights, reviewed = corrected(found, reviews)
+    first, weights, reviewed = corrected(found, reviews)
+    leaning = _read_again(found, first, reviews)
     p_spurious = np.clip((1 + leaning) / 2, 0.01, 0.99)
     spurious = leaning > 0
     reason = _reasons(found, weights, reviewed, spurious)
@@ -148,6 +154,19 @@ def consensus(found: Probe, reviews: Mapping[int, bool]) -> Consensus:
     said = _word(found.judged)
     overruled = (said != 0) & ((said > 0) != spurious)
     return Consensus(p_spurious, spurious, tuple(source), overruled, nearest(found), reason)
+
+
+def _read_again(found: Probe, first: Floats, reviews: Mapping[int, bool]) -> Floats:
+    """The leaning by what stands after reviews on other images; as it was where there are no two sides to it: (N,)."""
+    if found.fell_back in {FEW_IMAGES, NO_PATTERN}:
+        return first
+    words = np.clip(first, 1 - 2 * AT_THE_HEIGHT, 2 * AT_THE_HEIGHT - 1)
+    for index, answer in reviews.items():
+        words[index] = REVIEW_CERTAINTY if answer else -REVIEW_CERTAINTY
+    kernel = found.similarity * same_class(found.clusters.classes, CLASS_PART)
+    field = _left_out(kernel, words, found.clusters.images, SECOND_NOISE)
+    levels = _levels(field, np.sign(words)) if len(np.unique(np.sign(words))) > 1 else None
+    return first if levels is None else levels.leaning(field)
 
 
 def corrected(found: Probe, reviews: Mapping[int, bool]) -> tuple[Floats, Floats, Indices]:
@@ -220,8 +239,14 @@ class _Levels:
     misses: float
     false_alarms: float
 
+    def leaning(self, field: Floats) -> Floats:
+        """2 P(spurious) - 1."""
+        steepness = np.arctanh(2 * AT_THE_HEIGHT - 1) / self.height
+        leaning: Floats = np.tanh(steepness * (field - self.cut))
+        return leaning
 
-def _levels(field: Floats, said: Floats) -> _Levels | None:
+
+def _levels(field: Floats, word: Floats) -> _Levels | None:
     """Cut the field at the prevalence that the judge's error rates on clear clusters imply; None if there is none."""
     middle = 0.0
     for _ in range(50):
@@ -234,22 +259,27 @@ def _levels(field: Floats, said: Floats) -> _Levels | None:
             break
     height = (high - low) / 2
     spurious, relevant = field > middle + height / 2, field < middle - height / 2
-    misses = float((said[spurious & (said != 0)] < 0).mean())
-    false_alarms = float((said[relevant & (said != 0)] > 0).mean())
+    misses, false_alarms = 1 - _said_spurious(word, spurious), _said_spurious(word, relevant)
     information = 1 - misses - false_alarms
     if information < LEAST_INFORMATION:
         return None
-    prevalence = ((said[said != 0] > 0).mean() - false_alarms) / information
+    prevalence = (_said_spurious(word, word != 0) - false_alarms) / information
     # The share decides only among clusters between the two kinds: it is an estimate, and the kinds are seen.
     cut = float(np.clip(np.quantile(field, 1 - np.clip(prevalence, 0, 1)), middle - height / 2, middle + height / 2))
     return _Levels(cut, height, float((field > cut).mean()), misses, false_alarms)
+
+
+def _said_spurious(word: Floats, among: Flags) -> float:
+    """Share of the words that say spurious, a sure one counting more, as it does in the field; 1/2 without any."""
+    weights = np.square(word[among])
+    return float(weights[word[among] > 0].sum() / weights.sum()) if weights.sum() else 0.5
 
 
 def _field(kernel: Floats, judged: Floats, images: Indices) -> Floats:
     """The judge's words as a smooth field, with the noise that suits them: (N,)."""
     word = _word(judged)
     fields = [_left_out(kernel, word, images, noise) for noise in NOISES]
-    errors = [np.average((np.sign(word) - field) ** 2, weights=np.abs(word)) for field in fields]
+    errors = [np.average((np.sign(word) - field) ** 2, weights=np.square(word)) for field in fields]
     return fields[int(np.argmin(errors))]
 
 
@@ -273,8 +303,9 @@ def _left_out(kernel: Floats, word: Floats, images: Indices, noise: float) -> Fl
 
 
 def _word(judged: Floats) -> Floats:
-    """From -1, surely relevant, to 1, surely spurious; 0 where the judge said nothing."""
-    return np.nan_to_num(2 * judged - 1, nan=0.0)
+    """From -1, surely relevant, to 1, surely spurious; 0 where the judge said nothing, or next to nothing."""
+    word = np.nan_to_num(2 * judged - 1, nan=0.0)
+    return np.where(np.abs(word) < LEAST_WORD, 0.0, word)
 
 
 def _unread(clusters: Clusters, alike: Floats, judged: Floats, why: str) -> Probe:
@@ -296,5 +327,5 @@ def _reasons(found: Probe, weights: Floats, reviewed: Indices, spurious: Flags) 
     changed = np.flatnonzero((found.leaning > 0) != spurious)
     if len(reviewed):
         toward = np.where(spurious[changed, None], weights[changed], -weights[changed])
-        reason[changed] = reviewed[toward.argmax(axis=1)]
+        reason[changed] = np.where(toward.max(axis=1) > 0, reviewed[toward.argmax(axis=1)], -1)
     return reason

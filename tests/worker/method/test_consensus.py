@@ -81,6 +81,27 @@ def test_what_only_the_image_gives_away_is_not_learned() -> None:
     assert balanced(field > np.median(field), verdicts) < 0.65
 
 
+def test_turning_the_words_on_an_image_turns_none_of_its_clear_verdicts() -> None:
+    data = draw(images=60, noise=0.5)
+    judged = words(data.truth, np.random.default_rng(15).random(len(data.truth)) < 0.13)
+    before = consensus(probe(data.clusters, judged), {})
+    for image in range(0, 60, 6):
+        here = data.clusters.images == image
+        after = consensus(probe(data.clusters, np.where(here, 1 - judged, judged)), {})
+        clear = here & (np.abs(before.p_spurious - 0.5) > 0.3)
+        assert (after.spurious == before.spurious)[clear].all()
+
+
+def test_what_reviews_reached_by_halves_follows_the_many_of_its_kind() -> None:
+    data = draw(images=150, noise=0.8)
+    found = probe(data.clusters, words(np.zeros_like(data.truth)))
+    some = [int(index) for kind in range(3) for index in np.flatnonzero(data.kind == kind)[:6]]
+    reviews = {index: bool(data.truth[index]) for index in some}
+    once = corrected(found, reviews)[0] > 0
+    twice = consensus(found, reviews).spurious
+    assert balanced(twice, data.truth) > balanced(once, data.truth) + 0.02
+
+
 def test_a_probability_means_something() -> None:
     data = draw(images=400, noise=1.1)
     wrong = np.random.default_rng(9).random(len(data.truth)) < 0.13
@@ -237,12 +258,12 @@ def test_clusters_without_a_word_get_their_verdict_from_the_others_and_are_not_o
 
 def test_an_unsure_word_counts_less() -> None:
     data = draw(images=60)
-    wrong = np.random.default_rng(12).random(len(data.truth)) < 0.45
-    sure, unsure = words(data.truth), np.where(words(data.truth, wrong) > 0.5, 0.55, 0.45)
-    mixed = np.where(np.random.default_rng(13).random(len(wrong)) < 0.3, sure, unsure)
-    as_one = words(mixed > 0.5)
-    results = [balanced(consensus(probe(data.clusters, it), {}).spurious, data.truth) for it in (mixed, as_one)]
-    assert results[0] > results[1]
+    wrong = data.clusters.images % 5 != 0  # four images of five are judged the wrong way round
+    unsure = np.where(words(data.truth, wrong) > 0.5, 0.55, 0.45)
+    as_told = np.where(wrong, unsure, words(data.truth))
+    found = [consensus(probe(data.clusters, judged), {}).spurious for judged in (as_told, words(data.truth, wrong))]
+    assert balanced(found[0], data.truth) > 0.9
+    assert balanced(found[1], data.truth) < 0.1
 
 
 def test_the_same_words_give_the_same_consensus() -> None:
