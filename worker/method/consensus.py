@@ -146,19 +146,20 @@ def consensus(found: Probe, reviews: Mapping[int, bool]) -> Consensus:
     p_spurious = np.clip((1 + leaning) / 2, 0.01, 0.99)
     spurious = leaning > 0
     reason = _reasons(found, weights, reviewed, spurious)
-    source: list[Source] = ["judge" if found.fell_back else "probe"] * len(leaning)
     for index, answer in reviews.items():
-        spurious[index], p_spurious[index], source[index], reason[index] = answer, float(answer), "review", -1
-    for changed in np.flatnonzero(reason >= 0).tolist():
-        source[changed] = "probe"
+        spurious[index], p_spurious[index], reason[index] = answer, float(answer), -1
     said = _word(found.judged)
     overruled = (said != 0) & ((said > 0) != spurious)
+    own = bool(found.fell_back) & ~overruled
+    source: list[Source] = ["judge" if kept else "probe" for kept in own.tolist()]
+    for index in reviews:
+        source[index] = "review"
     return Consensus(p_spurious, spurious, tuple(source), overruled, nearest(found), reason)
 
 
 def _read_again(found: Probe, first: Floats, reviews: Mapping[int, bool]) -> Floats:
     """The leaning by what stands after reviews on other images; as it was where there are no two sides to it: (N,)."""
-    if found.fell_back in {FEW_IMAGES, NO_PATTERN}:
+    if found.fell_back == FEW_IMAGES or (found.fell_back and not reviews):
         return first
     words = np.clip(first, 1 - 2 * AT_THE_HEIGHT, 2 * AT_THE_HEIGHT - 1)
     for index, answer in reviews.items():

@@ -246,6 +246,18 @@ def test_a_judge_that_throws_dice_is_not_improved_upon_and_that_is_said() -> Non
     assert (consensus(found, {}).spurious == thrown).all()
 
 
+def test_reviews_alone_settle_what_a_judge_that_throws_dice_says() -> None:
+    data = draw(images=150, noise=0.5)
+    thrown = np.random.default_rng(11).random(len(data.truth)) < 0.4
+    found = probe(data.clusters, words(thrown))
+    some = [int(index) for kind in range(3) for index in np.flatnonzero(data.kind == kind)[:8]]
+    agreed = consensus(found, {index: bool(data.truth[index]) for index in some})
+    assert found.fell_back == NO_PATTERN
+    assert balanced(agreed.spurious, data.truth) > 0.8
+    for source, verdict, judged in zip(agreed.source, agreed.spurious, thrown, strict=True):
+        assert source == "review" or (source == "judge") == (verdict == judged)
+
+
 def test_clusters_without_a_word_get_their_verdict_from_the_others_and_are_not_overruled() -> None:
     data = draw(images=100, noise=0.4)
     judged = words(data.truth)
