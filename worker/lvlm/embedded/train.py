@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 SCENES = 2400  # for each process
 HELD_OUT = 0.06  # of these, drawn besides: there the critic's own words teach the judge (half) and calibrate it (half)
 # Shares of the time.
-TOWER, LOOK, SIMPLY, HEED, LISTEN, SHORT, WHOLE, LAST = 0.10, 0.07, 0.08, 0.22, 0.12, 0.12, 0.22, 0.07
+TOWER, LOOK, SIMPLY, HEED, LISTEN, SHORT, WHOLE, LAST = 0.10, 0.07, 0.06, 0.28, 0.12, 0.10, 0.20, 0.07
 Lessons = list[tuple[LessonKind, float]]
 
 
