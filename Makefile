@@ -44,6 +44,7 @@ bench: .venv/test.stamp ## measure the method; the figures go to build/benchmark
 	mkdir -p build/benchmarks
 	$(BIN)/rightreasons benchmark clustering --json build/benchmarks/clustering.json
 	$(BIN)/rightreasons benchmark decoymnist --seeds 3 --json build/benchmarks/decoymnist.json
+	$(BIN)/rightreasons benchmark lvlm --seeds 3 --json build/benchmarks/lvlm.json
 
 screenshots: .venv/test.stamp ## picture every page into screenshots/
 	@RIGHTREASONS_CHROMIUM="$$($(BIN)/python tests/browser/chromium.py)" && export RIGHTREASONS_CHROMIUM && \

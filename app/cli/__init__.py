@@ -47,16 +47,16 @@ cli.add_typer(words.words, name="lvlm")
 
 @cli.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="decoymnist, clustering or consensus.")],
+    name: Annotated[str, typer.Argument(help="clustering, consensus, decoymnist or lvlm.")],
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
 ) -> None:
     """Measure the method; prints a table and writes the figures as JSON."""
-    from worker import benchmarks
+    from worker.benchmarks import catalogue
 
     try:
-        benchmarks.run(name, seeds, json_file)
-    except benchmarks.UnknownBenchmarkError as error:
+        catalogue.run(name, seeds, json_file)
+    except catalogue.UnknownBenchmarkError as error:
         raise CommandError(str(error)) from error
 
 

@@ -10,6 +10,7 @@ import typer
 from app.cli.bringing import ProjectName
 from app.cli.finding import project_named, ready_database
 from app.cli.output import CommandError, Json, show
+from app.config import settings
 from app.db import transaction
 from app.models import Project
 from app.projects.lvlm import LVLMNameError, usable_lvlm
@@ -57,18 +58,21 @@ def measure(
     folder: Annotated[Path | None, typer.Argument(help="Weights; empty: the shipped ones.")] = None,
     seeds: int = 3,
     card: Annotated[bool, typer.Option(help="Write the figures into the folder's card.")] = False,
+    work: Annotated[Path | None, typer.Option(help="Folder that keeps the pictures, for a second measurement.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure it on pictures, clusters and wordings that it has never seen."""
+    """Measure it on pictures, clusters and wordings that it has never seen; real pictures too if there are any."""
     from worker.benchmarks.form import Report, commit, machine
     from worker.benchmarks.form import show as show_report
     from worker.lvlm import WEIGHTS, LVLMError
     from worker.lvlm.embedded.card import write_card
+    from worker.lvlm.embedded.measure import IMAGES
     from worker.lvlm.embedded.measure import measure as measure_lvlm
+    from worker.lvlm.embedded.pool import real_sets
 
     began, source = time.monotonic(), folder or WEIGHTS
     try:
-        figures = measure_lvlm(source, seeds)
+        figures = measure_lvlm(source, seeds, IMAGES, real_sets(settings().real_data), work)
     except LVLMError as error:
         raise CommandError(str(error)) from error
     written = [f"The card is {write_card(source, figures)}."] if card else []

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from worker import benchmarks
-from worker.benchmarks import form
+from worker.benchmarks import catalogue, form
 from worker.benchmarks.form import BenchmarkOptions, Figure
 
 
@@ -37,9 +36,9 @@ def test_a_run_prints_a_table_and_writes_the_one_form(
     def measure(options: BenchmarkOptions) -> list[Figure]:
         return [form.figure("made_up.seeds", [float(seed) for seed in range(options.seeds)])]
 
-    monkeypatch.setitem(benchmarks.BENCHMARKS, "made_up", measure)
+    monkeypatch.setitem(catalogue.BENCHMARKS, "made_up", measure)
     path = tmp_path / "new" / "made_up.json"
-    benchmarks.run("made_up", 3, path)
+    catalogue.run("made_up", 3, path)
     written = json.loads(path.read_text())
     assert list(written) == ["benchmark", "commit", "machine", "seeds", "seconds", "figures"]
     assert (written["benchmark"], written["seeds"]) == ("made_up", 3)
@@ -49,9 +48,9 @@ def test_a_run_prints_a_table_and_writes_the_one_form(
 
 
 def test_an_unknown_benchmark_is_refused_with_the_names_there_are() -> None:
-    named = "There are: clustering, consensus, decoymnist"
-    with pytest.raises(benchmarks.UnknownBenchmarkError, match=rf"no benchmark 'x'. {named}"):
-        benchmarks.run("x")
+    named = "There are: clustering, consensus, decoymnist, lvlm"
+    with pytest.raises(catalogue.UnknownBenchmarkError, match=rf"no benchmark 'x'. {named}"):
+        catalogue.run("x")
 
 
 def test_a_checkout_without_git_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,17 +11,17 @@ from worker.benchmarks.form import Figure, commit, machine
 
 CARD = "README.md"
 ROWS = {
-    "new_images.accuracy": "new pictures, familiar wording, specifications of both polarities",
+    "new_images": "new pictures, familiar wording, specifications of both polarities",
     "new_images.balanced": "the same, balanced over both truths",
     "new_images.core_is_relevant": "always saying that the core is relevant, with perfect eyes",
     "new_images.digits": "of these: digits",
     "new_images.radiograph": "of these: radiographs",
     "new_images.skin": "of these: skin lesions",
-    "new_nouns.accuracy": "nouns that training never showed",
+    "new_nouns": "nouns that training never showed",
     "new_nouns.core_is_relevant": "always saying that the core is relevant",
-    "new_phrases.accuracy": "families of phrases that training never showed",
+    "new_phrases": "families of phrases that training never showed",
     "new_phrases.core_is_relevant": "always saying that the core is relevant",
-    "hand_written.accuracy": "sixty specifications written by hand",
+    "hand_written": "sixty specifications written by hand",
     "hand_written.balanced": "the same, balanced",
     "hand_written.core_is_relevant": "always saying that the core is relevant",
     "hand_written.uncertain": "share of verdicts that are uncertain (they count as wrong)",
@@ -35,12 +35,12 @@ ROWS = {
     "words.seconds_per_image": "seconds an image, describing",
 }
 REAL_ROWS = {
-    "real_knees.accuracy": "real knees, never trained on",
+    "real_knees": "real knees, never trained on",
     "real_knees.balanced": "the same, balanced",
     "real_knees.core_is_relevant": "always saying that the core is relevant",
-    "real_skin_lesions.accuracy": "real skin lesions, never trained on",
-    "real_skin_lesions.balanced": "the same, balanced",
-    "real_skin_lesions.core_is_relevant": "always saying that the core is relevant",
+    "real_lesions": "real skin lesions, never trained on",
+    "real_lesions.balanced": "the same, balanced",
+    "real_lesions.core_is_relevant": "always saying that the core is relevant",
 }
 TEXT = """# The embedded LVLM
 

@@ -8,6 +8,7 @@ accuracy never stands alone here: beside it stand the balanced accuracy, that of
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -18,6 +19,7 @@ from worker.benchmarks.form import Figure, over_seeds
 from worker.benchmarks.hand_written import HandWritten, hand_written
 from worker.lvlm import LVLM
 from worker.lvlm.embedded import wording
+from worker.lvlm.embedded.course import kept_scenes
 from worker.lvlm.embedded.language import Domain
 from worker.lvlm.embedded.pool import RealSet, new_digits, new_photographs, real_photographs
 from worker.lvlm.embedded.scenes import DOMAINS, Scene
@@ -54,28 +56,37 @@ def measure(
     seeds: int = 3,
     images: int = IMAGES,
     real: Sequence[RealSet] = (),
+    work: Path | None = None,
     report: Callable[[str], None] = print,
 ) -> list[Figure]:
     """Figures of the model in ``folder``; each seed has pictures, networks and wordings of its own.
 
+    work: keeps the pictures and their clusters, most of the time that measuring takes.
+    An accuracy is named after what it was measured on alone; what stands beside it has the same name and a word more.
     Raises LVLMError; OSError where a real folder is not there.
     """
     lvlm = load_transformers(str(folder))
     rows = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         report(f"seed {seed}: drawing pictures and training networks")
-        rows.append(measured(lvlm, pool(images, seed, real), seed))
+        scenes = pool(images, seed, real, work)
+        report(f"seed {seed}: asking")
+        rows.append(measured(lvlm, scenes, seed))
     return over_seeds(rows)
 
 
 Pool = dict[str, list[Scene]]
 
 
-def pool(images: int, seed: int, real: Sequence[RealSet] = ()) -> Pool:
-    """Scenes by the name of their set."""
-    scenes: Pool = {"digits": new_digits(images, seed)}
-    scenes |= {domain: new_photographs(domain, images, seed) for domain in DOMAINS if domain != "digits"}
-    return scenes | {f"real_{each.folder.name}": real_photographs(each, images, seed) for each in real}
+def pool(images: int, seed: int, real: Sequence[RealSet] = (), work: Path | None = None) -> Pool:
+    """Scenes by the name of their set; those in ``work`` are not drawn again."""
+    drawing: dict[str, Callable[[], list[Scene]]] = {"digits": lambda: new_digits(images, seed)}
+    drawing |= {domain: partial(new_photographs, domain, images, seed) for domain in DOMAINS if domain != "digits"}
+    drawing |= {f"real_{each.name}": partial(real_photographs, each, images, seed) for each in real}
+    if work is None:
+        return {name: draw() for name, draw in drawing.items()}
+    work.mkdir(parents=True, exist_ok=True)
+    return {name: kept_scenes(work / f"pool-{name}-{images}-{seed}.pt", draw) for name, draw in drawing.items()}
 
 
 def new_scenes(images: int, seed: int) -> list[Scene]:
@@ -114,7 +125,7 @@ def measured(lvlm: LVLM, scenes: Pool, seed: int) -> dict[str, float]:
     for name, of_set in scenes.items():
         if name.startswith("real_"):
             questions = [Question(scene, _two_sided(scene, generator)) for scene in of_set]
-            figures |= {f"{name}.{key}": value for key, value in scores(_all(judged(lvlm, questions))).items()}
+            figures |= _named_scores(name, _all(judged(lvlm, questions)))
     return figures | described(lvlm, drawn) | unknown(lvlm, drawn, generator)
 
 
@@ -147,6 +158,7 @@ def scores(found: Sequence[Found]) -> dict[str, float]:
         "none_spurious": float(1 - truth.mean()),
         "uncertain": float(1 - decided.mean()),
         "accuracy_where_decided": float(right[decided].mean()) if decided.any() else 0.0,
+        "clusters": float(len(found)),
     }
 
 
@@ -210,11 +222,15 @@ def _of_hand(text: HandWritten) -> Wording:
 
 
 def _by_domain(name: str, questions: Sequence[Question], found: Sequence[Sequence[Found]]) -> dict[str, float]:
-    figures = {f"{name}.{key}": value for key, value in scores(_all(found)).items()}
+    figures = _named_scores(name, _all(found))
     for domain in DOMAINS:
         mine = [of for one, of in zip(questions, found, strict=True) if one.scene.domain == domain]
         figures[f"{name}.{domain}"] = scores(_all(mine))["accuracy"]
     return figures
+
+
+def _named_scores(name: str, found: Sequence[Found]) -> dict[str, float]:
+    return {f"{name}.{key}".removesuffix(".accuracy"): value for key, value in scores(found).items()}
 
 
 def _worded(meaning: wording.Meaning, scene: Scene, generator: Generator) -> Wording:

@@ -32,11 +32,12 @@ EPOCHS = 15
 BASELINES = {"digits": 50, "radiograph": 5, "skin": 5}
 TRAINED_ON, FOR_EACH = 600, 6  # pictures that a network learns from: at most, and for each that is asked about
 AT_ONCE = 50  # explanations
-REAL_FOLDERS: dict[Domain, str] = {"radiograph": "knees", "skin": "skin_lesions"}
+REAL_FOLDERS: dict[str, tuple[Domain, str]] = {"knees": ("radiograph", "knees"), "lesions": ("skin", "skin_lesions")}
 REAL_LABELS: dict[Domain, tuple[str, str]] = {
     "radiograph": ("healthy", "osteoarthritis"),
     "skin": ("benign", "malignant"),
 }
+MANIFEST = "manifest.csv"
 REAL_PUPIL = Pupil("timm/tf_efficientnet_lite0", (0.0, 0.0), 128, 3)
 
 
@@ -44,8 +45,18 @@ REAL_PUPIL = Pupil("timm/tf_efficientnet_lite0", (0.0, 0.0), 128, 3)
 class RealSet:
     """A folder of real pictures of one domain, in the manifest's form."""
 
+    name: str
     domain: Domain
     folder: Path
+
+
+def real_sets(folder: Path) -> list[RealSet]:
+    """Those of the known sets that are in the folder."""
+    return [
+        RealSet(name, domain, folder / within)
+        for name, (domain, within) in REAL_FOLDERS.items()
+        if (folder / within / MANIFEST).is_file()
+    ]
 
 
 def new_digits(images: int, seed: int) -> list[Scene]:
@@ -80,7 +91,7 @@ def real_photographs(real: RealSet, images: int, seed: int) -> list[Scene]:
 
 def read_real(real: RealSet, side: int) -> Pictures:
     """The training pictures of the folder, ``side`` x ``side``, in colour; the core is all but the artefact."""
-    with (real.folder / "manifest.csv").open(newline="", encoding="utf-8") as manifest:
+    with (real.folder / MANIFEST).open(newline="", encoding="utf-8") as manifest:
         rows = [row for row in csv.DictReader(manifest) if row["split"] == "train"]
     images = np.stack([_read(real.folder / row["path"], "RGB", side) for row in rows])
     masks = np.zeros((len(rows), side, side), dtype=np.bool_)

@@ -8,10 +8,12 @@ from safetensors.torch import save_file
 
 from worker.benchmarks.form import over_seeds
 from worker.lvlm import Answer
+from worker.lvlm.embedded import measure
 from worker.lvlm.embedded.calibration import Judged, calibrate, echoing
 from worker.lvlm.embedded.card import ROWS, write_card
 from worker.lvlm.embedded.measure import Found, Question, calibration_error, judged, new_scenes, scores
-from worker.lvlm.embedded.pool import RealSet, read_real
+from worker.lvlm.embedded.pool import RealSet, read_real, real_sets
+from worker.lvlm.embedded.scenes import Scene
 from worker.lvlm.embedded.wording import specify, thing_of, verdict
 from worker.method.critic import specification_text
 from worker.method.judge import Verdict
@@ -27,6 +29,7 @@ def test_scores_count_an_uncertain_verdict_as_wrong_and_balance_the_two_truths()
     assert scores(every) == pytest.approx(
         {
             "accuracy": 8 / 10,
+            "clusters": 10,
             "balanced": (1 / 2 + 7 / 8) / 2,
             "accuracy_where_decided": 8 / 9,
             "uncertain": 1 / 10,
@@ -116,11 +119,51 @@ def test_real_pictures_are_read_with_their_masks(tmp_path: Path) -> None:
         "a.png,benign,test,",
     ]
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
-    pictures = read_real(RealSet("skin", tmp_path), 10)
+    pictures = read_real(RealSet("lesions", "skin", tmp_path), 10)
     assert pictures.labels.tolist() == [0, 1]
     assert pictures.images.shape == (2, 10, 10, 3)
     assert pictures.artefact.sum(axis=(1, 2)).tolist() == [0, 50]
     assert (pictures.core == ~pictures.artefact).all()
+
+
+def made(domain: str, label: int) -> Scene:
+    pixels = np.arange(16).reshape(4, 4)
+    return Scene(
+        domain,
+        pixels.astype(np.uint8),
+        label,
+        (pixels % 2).astype(np.int8),
+        pixels < 2,
+        pixels > 5,
+        (1.0, 0.0),
+        (0.0, 1.0),
+    )
+
+
+def test_real_sets_are_those_that_are_in_the_folder(tmp_path: Path) -> None:
+    assert real_sets(tmp_path) == []
+    (tmp_path / "knees").mkdir()
+    (tmp_path / "knees" / "manifest.csv").touch()
+    assert real_sets(tmp_path) == [RealSet("knees", "radiograph", tmp_path / "knees")]
+
+
+def test_a_pool_is_drawn_once_and_then_read_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def draw(domain: str, images: int, seed: int) -> list[Scene]:
+        drawn.append(domain)
+        return [made(domain, seed)] * images
+
+    monkeypatch.setattr(measure, "new_photographs", draw)
+    monkeypatch.setattr(measure, "new_digits", lambda images, seed: draw("digits", images, seed))
+    first, again = (measure.pool(2, 5, (), tmp_path) for _ in range(2))
+    assert sorted(drawn) == ["digits", "radiograph", "skin"]
+    assert {name: [scene.label for scene in of_set] for name, of_set in again.items()} == {
+        "digits": [5, 5],
+        "radiograph": [5, 5],
+        "skin": [5, 5],
+    }
+    assert (again["skin"][0].image == first["skin"][0].image).all()
 
 
 class Overconfident:
