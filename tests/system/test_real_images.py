@@ -77,7 +77,7 @@ def test_the_real_knees_come_in_once_no_patient_is_in_two_splits(knees: Path) ->
 
 
 @pytest.mark.real
-@pytest.mark.timeout(5400)
+@pytest.mark.timeout(9000)
 @pytest.mark.usefixtures("sqlite")
 def test_realignment_raises_the_worst_group_of_real_knees_over_the_control(
     knees: Path, capsys: pytest.CaptureFixture[str]

@@ -50,8 +50,9 @@ def work(job: Job) -> Write:
         correction = correction_of(session, job.material.spurious)
         loaded = load_checkpoint(checkpoint_id)
         baselines = baseline_images(session, job.material.datasets, loaded.preprocessing, seed=0)
+        known = on_another_split(session, job.run_id, checkpoint_id)
     hits = torch.tensor([correct[row.id] for row in rows])
-    figures = measured(job, loaded, baselines, rows, hits, group_by, correction).model_dump(mode="json")
+    figures = measured(job, loaded, baselines, rows, hits, group_by, correction, known).model_dump(mode="json")
 
     def write(session: Session, run: Run) -> dict[str, Any]:
         report = Report(
@@ -72,6 +73,14 @@ def correct_by_image(session: Session, run_id: UUID, checkpoint_id: UUID, split:
     return dict(session.execute(statement).all())
 
 
+def on_another_split(session: Session, run_id: UUID, checkpoint_id: UUID) -> Figures | None:
+    """What this run found of the checkpoint already: figures of the alignment images are the same on every split."""
+    stored = session.scalar(
+        select(Report.figures).where(Report.run_id == run_id, Report.checkpoint_id == checkpoint_id).limit(1)
+    )
+    return Figures.model_validate(stored) if stored else None
+
+
 def measured(
     job: Job,
     loaded: Loaded,
@@ -80,6 +89,7 @@ def measured(
     hits: Tensor,
     group_by: list[Any],
     correction: Correction,
+    known: Figures | None = None,
 ) -> Figures:
     names = group_names(rows, group_by)
     groups = evaluation.by_group(hits, names)
@@ -102,8 +112,13 @@ def measured(
         worst_group_name=worst[0] if worst else "",
         average_of_groups=average(groups),
         mu_align=mu_align(job, loaded, baselines, rows),
-        evidence_on_spurious=evidence_on_spurious(job, loaded, baselines, correction),
-        settling=[*settled_on_truth(job, loaded, rows), *settled_on_clusters(job, loaded, correction)],
+        evidence_on_spurious=(
+            known.evidence_on_spurious if known else evidence_on_spurious(job, loaded, baselines, correction)
+        ),
+        settling=[
+            *settled_on_truth(job, loaded, rows),
+            *(of_clusters(known.settling) if known else settled_on_clusters(job, loaded, correction)),
+        ],
     )
 
 
@@ -179,6 +194,10 @@ def settled_on_clusters(job: Job, loaded: Loaded, correction: Correction) -> lis
     job.check()
     aligned = correction.images(loaded.preprocessing)
     return settle(loaded, aligned.images, aligned.labels, aligned.masks, SPURIOUS_CLUSTERS)
+
+
+def of_clusters(settled: list[Settling]) -> list[Settling]:
+    return [one for one in settled if one.regions == SPURIOUS_CLUSTERS]
 
 
 def settle(loaded: Loaded, images: Tensor, labels: Tensor, masks: Tensor, regions: str) -> list[Settling]:

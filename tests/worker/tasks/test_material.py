@@ -25,7 +25,7 @@ from app.runs.parameters import EvaluationParameters, RealignmentParameters
 from tests import factories
 from tests.drawn import INPUT
 from tests.worker.tasks import small
-from worker.tasks import engine
+from worker.tasks import engine, measure
 from worker.tasks.corrections import correction_of
 from worker.tasks.here import run_here
 from worker.tasks.inputs import load_assignment
@@ -115,3 +115,20 @@ def test_a_checkpoint_of_another_input_size_is_measured_under_the_same_masks(pro
     assert masks.mean().item() == pytest.approx(whole.mean().item(), abs=0.01)
     for mask, blob, numbers in zip(whole, correction.assignments, correction.spurious, strict=True):
         assert (mask[0].numpy() > 0).tolist() == [[each in numbers for each in row] for row in load_assignment(blob)]
+
+
+def test_the_alignment_images_are_measured_once_for_a_checkpoint_on_every_split(project, monkeypatch):
+    checkpoint = small.add_checkpoint(project)
+    critique = small.add_critique(project, checkpoint)
+    asked = []
+    explain = measure.evidence_on_spurious
+    monkeypatch.setattr(measure, "evidence_on_spurious", lambda *given: asked.append(1) or explain(*given))
+    run = small.ended(project, EvaluationParameters(checkpoint_ids=(checkpoint,), critique_id=critique))
+    with reading() as session:
+        stored = session.scalars(select(Report).where(Report.run_id == run.id)).all()
+    figures = [Figures.model_validate(report.figures) for report in stored]
+    assert len({report.split for report in stored}) == len(stored) == 2
+    assert len(asked) == 1
+    assert figures[0].evidence_on_spurious == figures[1].evidence_on_spurious
+    on_clusters = [measure.of_clusters(each.settling) for each in figures]
+    assert on_clusters[0] == on_clusters[1] != []
