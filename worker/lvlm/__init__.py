@@ -44,6 +44,8 @@ class Answer:
 
     text: str
     choice_probabilities: Mapping[str, float] = field(default_factory=dict)
+    # How many were read and written, where whoever answered counted them; no part of what was answered.
+    tokens: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

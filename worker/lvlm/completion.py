@@ -6,6 +6,7 @@ and llama.cpp's server all enforce. Servers that ignore it answer with the bare 
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -41,6 +42,7 @@ class _Choice(BaseModel):
 
 class _Completion(BaseModel):
     choices: Annotated[list[_Choice], Field(min_length=1)]
+    usage: object = None  # counted by some; whatever it is, the answer counts
 
 
 class _Chosen(BaseModel):
@@ -66,7 +68,11 @@ def read(content: bytes, choices: tuple[str, ...]) -> Answer:
     With ``choices`` it has their probabilities where the token scores give them any. A choice that a server was made to
     write although its own scores speak of something else is no answer: its text then is the whole JSON.
     """
-    choice = _Completion.model_validate_json(content).choices[0]
+    completion = _Completion.model_validate_json(content)
+    return replace(_answer(completion.choices[0], choices), tokens=_tokens(completion.usage))
+
+
+def _answer(choice: _Choice, choices: tuple[str, ...]) -> Answer:
     text = (choice.message.content or "").strip()
     if not choices:
         return Answer(text)
@@ -79,6 +85,15 @@ def read(content: bytes, choices: tuple[str, ...]) -> Answer:
             probabilities = {option: value / total for option, value in mass.items()}
             return Answer(max(probabilities, key=probabilities.__getitem__), probabilities)
     return Answer(text if any(places) else chosen or text)
+
+
+def _tokens(usage: object) -> tuple[int, int] | None:
+    """How many tokens the server says it read and wrote."""
+    match usage:
+        case {"prompt_tokens": int(read), "completion_tokens": int(written)}:
+            return read, written
+        case _:
+            return None
 
 
 def _chosen(text: str, choices: tuple[str, ...]) -> str:

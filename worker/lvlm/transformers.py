@@ -127,15 +127,23 @@ class TransformersLVLM:
     def _write(self, inputs: dict[str, Tensor], max_tokens: int) -> list[Answer]:
         written = self.model.generate(**inputs, max_new_tokens=max_tokens)
         new = written[:, inputs["input_ids"].shape[1] :]
-        return [Answer(text.strip()) for text in self.processor.batch_decode(new, skip_special_tokens=True)]
+        read = inputs["attention_mask"].sum(dim=1).tolist()
+        wrote = (new != self.processor.tokenizer.pad_token_id).sum(dim=1).tolist()
+        texts = self.processor.batch_decode(new, skip_special_tokens=True)
+        return [
+            Answer(text.strip(), tokens=counted)
+            for text, counted in zip(texts, zip(read, wrote, strict=True), strict=True)
+        ]
 
     @torch.inference_mode()
     def _choose(self, inputs: dict[str, Tensor], tokens: dict[str, list[int]]) -> list[Answer]:
         scores = self.model(**inputs, logits_to_keep=1).logits[:, -1].float().softmax(dim=1)  # (B, vocabulary)
         mass = torch.stack([scores[:, ids].sum(dim=1) for ids in tokens.values()], dim=1)  # (B, choices)
         said = self.processor.batch_decode(scores.argmax(dim=1, keepdim=True), skip_special_tokens=True)
+        read = inputs["attention_mask"].sum(dim=1).tolist()
         return [
-            _answer(list(tokens), row, word, self.temperature) for row, word in zip(mass.tolist(), said, strict=True)
+            replace(_answer(list(tokens), row, word, self.temperature), tokens=(count, 1))
+            for row, word, count in zip(mass.tolist(), said, read, strict=True)
         ]
 
     def _first_tokens(self, choices: tuple[str, ...]) -> dict[str, list[int]]:

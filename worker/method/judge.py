@@ -14,6 +14,7 @@ from worker.method.critic import Case, Critique, one_line, specification_text
 
 CHOICES = ("spurious", "relevant")
 CRITIQUE_LENGTH = 1200  # characters of a critic's text that the judge reads
+UNREADABLE = "The judge's answer could not be read, asked twice"  # so begins the reason of such a verdict
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,4 @@ def _silence(number: int) -> Verdict:
 
 
 def _unreadable(answer: Answer) -> Verdict:
-    return Verdict(
-        "uncertain", 0.5, f"The judge's answer could not be read, asked twice: {one_line(answer.text)[:80]!r}"
-    )
+    return Verdict("uncertain", 0.5, f"{UNREADABLE}: {one_line(answer.text)[:80]!r}")

@@ -157,6 +157,22 @@ def test_an_answer_in_another_form_is_asked_for_again_and_then_refused(body: byt
         assert model.ask(HELLO) == [Answer("yes")]
 
 
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": 40, "completion_tokens": 2, "total_tokens": 42}, (40, 2)),
+        ({"prompt_tokens": None}, None),
+        ("much", None),
+        (None, None),
+    ],
+)
+def test_tokens_are_those_that_the_server_counted(usage: object, tokens: tuple[int, int] | None) -> None:
+    body = json.dumps(json.loads(completion("yes")) | {"usage": usage}).encode()
+    with serving(Reply(body=body)) as server, lvlm(server) as model:
+        answer = model.ask(HELLO)[0]
+    assert (answer.text, answer.tokens) == ("yes", tokens)
+
+
 def test_what_stands_in_the_body_counts_whatever_it_is_said_to_be() -> None:
     page = Reply(body=b"<html>Sign in</html>", headers={"Content-Type": "application/json"})
     answer = Reply(body=completion("yes"), headers={"Content-Type": "text/html"})

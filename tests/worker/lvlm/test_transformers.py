@@ -187,6 +187,15 @@ def test_an_answer_is_cut_at_max_tokens(lvlm: TransformersLVLM) -> None:
     assert len(cut) < len(longer)
 
 
+def test_tokens_are_counted_without_the_padding_of_a_batch(lvlm: TransformersLVLM, any_mass: None) -> None:
+    together = [answer.tokens for answer in lvlm.ask(MIXED, max_tokens=3)]
+    assert together == [lvlm.ask([talk], max_tokens=3)[0].tokens for talk in MIXED]
+    assert len({read for read, _ in filter(None, together)}) > 1
+    assert all(0 < written <= 3 for _, written in filter(None, together))
+    chosen = lvlm.ask(MIXED, choices=CHOICES)
+    assert [answer.tokens for answer in chosen] == [(read, 1) for read, _ in filter(None, together)]
+
+
 def test_a_question_longer_than_the_context_is_refused_not_cut(lvlm: TransformersLVLM) -> None:
     with pytest.raises(LVLMError, match=rf"tokens.*holds {CONTEXT}"):
         lvlm.ask([question("what " * CONTEXT)])
