@@ -34,12 +34,34 @@ class ClassSpecification:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """In which order the same is shown and said; ``pictures`` is one of ORDERS."""
+
+    pictures: str = "image, map, overlay"
+    spurious_first: bool = False
+
+
+# How the prompt names the three pictures, by their order.
+ORDERS = {
+    "image, map, overlay": "an image labelled {label}, the map of its clusters, both overlaid",
+    "image, overlay, map": "an image labelled {label}, the same under its clusters, the map of its clusters",
+    "map, image, overlay": "the map of the clusters of an image, that image, labelled {label}, both overlaid",
+}
+
+
+@dataclass(frozen=True)
 class Case:
     """One explained image, to be judged under the specification of its label."""
 
     marks: Marks
     label: str
     specification: ClassSpecification
+    manner: Manner = Manner()
+
+    @property
+    def specified(self) -> str:
+        """Its specification in one line, as every prompt says it."""
+        return specification_text(self.specification, spurious_first=self.manner.spurious_first)
 
 
 @dataclass(frozen=True)
@@ -51,17 +73,17 @@ class Critique:
 
 
 def critic_prompt(case: Case) -> Conversation:
+    shown = ORDERS[case.manner.pictures].format(label=one_line(case.label))
     text = (
-        f"Three pictures: an image labelled {one_line(case.label)}, the map of its clusters, both overlaid. "
-        "The clusters mark what a model used to decide.\n"
-        f"{specification_text(case.specification)}\n"
+        f"Three pictures: {shown}. The clusters mark what a model used to decide.\n"
+        f"{case.specified}\n"
         "Steps: look at the image; find what belongs to the class; say what each cluster covers and where that is; "
         "decide whether that holds relevant features and whether the specification names it as spurious; "
         "conclude.\n"
         f"One line for each cluster ({_listed(case.marks)}), as: number colour: what it covers; place; what the "
         "specification says of it; relevant or spurious."
     )
-    return (Turn("user", text, _pictures(case.marks)),)
+    return (Turn("user", text, _pictures(case.marks, case.manner.pictures)),)
 
 
 def describe_prompt(case: Case) -> Conversation:
@@ -90,10 +112,11 @@ def describe(lvlm: LVLM, cases: Sequence[Case]) -> list[tuple[str, ...]]:
     return [tuple(_short(words) for words in of_case) for of_case in found]
 
 
-def specification_text(specification: ClassSpecification) -> str:
+def specification_text(specification: ClassSpecification, *, spurious_first: bool = False) -> str:
     """The specification as one line; what is missing is said to be missing, so that nothing is read into it."""
-    relevant, spurious = one_line(specification.relevant), one_line(specification.spurious)
-    text = f"Specification. Relevant: {relevant or 'not said'}. Spurious: {spurious or 'not said'}."
+    relevant = f"Relevant: {one_line(specification.relevant) or 'not said'}."
+    spurious = f"Spurious: {one_line(specification.spurious) or 'not said'}."
+    text = f"Specification. {spurious} {relevant}" if spurious_first else f"Specification. {relevant} {spurious}"
     notes = one_line(specification.notes)
     return f"{text} Notes: {notes}." if notes else text
 
@@ -130,8 +153,9 @@ def _short(words: str) -> str:
     return words if len(words) <= WORDS_LENGTH else ""
 
 
-def _pictures(marks: Marks) -> tuple[Image.Image, ...]:
-    return marks.image, marks.cluster_map, marks.overlay
+def _pictures(marks: Marks, order: str = Manner.pictures) -> tuple[Image.Image, ...]:
+    by_name = {"image": marks.image, "map": marks.cluster_map, "overlay": marks.overlay}
+    return tuple(by_name[name] for name in order.split(", "))
 
 
 def _listed(marks: Marks) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from worker.lvlm import LVLM, Answer, Conversation, Turn
 from worker.method.contradiction import contradiction
-from worker.method.critic import Case, Critique, one_line, specification_text
+from worker.method.critic import Case, Critique, one_line
 
 CHOICES = ("spurious", "relevant")
 CRITIQUE_LENGTH = 1200  # characters of a critic's text that the judge reads
@@ -40,6 +40,7 @@ class Verdict:
     p_spurious: float
     reason: str
     flag: str = ""  # why it does not go together with the critic's own words, where it does not
+    agreement: float | None = None  # share of the passes that agree with most of them; None where there was one pass
 
 
 def judge_prompt(case: Case, critique: str, examples: Sequence[Example]) -> Conversation:
@@ -47,7 +48,7 @@ def judge_prompt(case: Case, critique: str, examples: Sequence[Example]) -> Conv
     text = (
         "A critic described one cluster of an image. Under the specification, is it spurious or relevant? "
         "Answer with one word.\n"
-        f"{rows}{specification_text(case.specification)}\n"
+        f"{rows}{case.specified}\n"
         f"Critic: {one_line(critique)[:CRITIQUE_LENGTH]}. Verdict:"
     )
     return (Turn("user", text),)
@@ -108,7 +109,7 @@ def _compared(verdict: Verdict, text: str, case: Case) -> Verdict:
 def _read(answer: Answer, thresholds: tuple[float, float]) -> Verdict | None:
     """The verdict that an answer gives; None where it gives none."""
     if answer.choice_probabilities:
-        return _by_probability(answer.choice_probabilities.get(CHOICES[0], 0.0), thresholds)
+        return by_probability(answer.choice_probabilities.get(CHOICES[0], 0.0), thresholds)
     word = answer.text.strip().strip(".*\"'").lower()
     said = "The LVLM gave no token scores: this is its word alone."
     if word == "spurious":
@@ -118,7 +119,7 @@ def _read(answer: Answer, thresholds: tuple[float, float]) -> Verdict | None:
     return None
 
 
-def _by_probability(p: float, thresholds: tuple[float, float]) -> Verdict:
+def by_probability(p: float, thresholds: tuple[float, float]) -> Verdict:
     low, high = thresholds
     if p >= high:
         return Verdict("spurious", p, f"The judge gives spurious a probability of {p:.2f}.")
