@@ -13,6 +13,7 @@ from app.models.figures import Figures
 from app.projects.queries import LoopState, Step
 from app.runs.parameters import (
     AnalysisParameters,
+    ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
     RealignmentParameters,
@@ -292,6 +293,7 @@ AnyStart = (
     | Start[Literal["analysis"], AnalysisParameters]
     | Start[Literal["critique"], CritiqueParameters]
     | Start[Literal["trial"], TrialParameters]
+    | Start[Literal["consensus"], ConsensusParameters]
     | Start[Literal["realignment"], RealignmentParameters]
     | Start[Literal["evaluation"], EvaluationParameters]
 )

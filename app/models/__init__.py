@@ -1,5 +1,6 @@
 """One file per table; importing this package registers them all."""
 
+from app.models.agreed_verdict import AgreedVerdict, Source
 from app.models.checkpoint import Checkpoint, Origin
 from app.models.cluster import Cluster
 from app.models.critique import Critique
@@ -23,6 +24,7 @@ from app.models.user import Role, User
 from app.models.verdict import Verdict, VerdictValue
 
 __all__ = [
+    "AgreedVerdict",
     "Answer",
     "Checkpoint",
     "Cluster",
@@ -44,6 +46,7 @@ __all__ = [
     "Run",
     "Shard",
     "ShardState",
+    "Source",
     "Specification",
     "SpecificationEntry",
     "Split",

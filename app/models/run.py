@@ -17,6 +17,7 @@ class Kind(StrEnum):
     ANALYSIS = "analysis"
     CRITIQUE = "critique"
     TRIAL = "trial"
+    CONSENSUS = "consensus"
     REALIGNMENT = "realignment"
     EVALUATION = "evaluation"
 
@@ -44,6 +45,8 @@ class Stage(StrEnum):
     DESCRIBE = "describe"
     SUMMARISE = "summarise"
     CRITICISE = "criticise"
+    CHARACTERISE = "characterise"
+    AGREE = "agree"
     REALIGN = "realign"
     PREDICT = "predict"
     MEASURE = "measure"

@@ -26,6 +26,7 @@ from app.models import (
     Verdict,
 )
 
+BESIDE = (Kind.TRIAL, Kind.CONSENSUS)  # work beside the loop: no step waits for it
 REVIEW_SAMPLE = 24  # clusters that a person should have read before the verdicts are used
 
 
@@ -143,13 +144,13 @@ def newest_report(session: Session, checkpoint: Checkpoint, split: Split) -> Rep
 
 
 def run_under_way(session: Session, project: Project) -> Run | None:
-    """The newest that is queued or runs; trials of a specification are left out, they take seconds."""
+    """The newest that is queued or runs; what stands beside the loop is left out."""
     return session.scalar(
         select(Run)
         .where(
             Run.project_id == project.id,
             Run.state.in_([State.QUEUED, State.RUNNING]),
-            Run.kind != Kind.TRIAL,
+            Run.kind.not_in(BESIDE),
         )
         .order_by(Run.created_at.desc())
         .limit(1)
@@ -221,7 +222,7 @@ def checkpoints_and_specification(session: Session, project: Project) -> tuple[l
 
 def runs_of_the_loop(session: Session, project: Project) -> Sequence[Run]:
     """Those under way, and the finished steps of the loop, the newest first; without their results, which are long."""
-    under_way = and_(Run.state.in_([State.QUEUED, State.RUNNING]), Run.kind != Kind.TRIAL)
+    under_way = and_(Run.state.in_([State.QUEUED, State.RUNNING]), Run.kind.not_in(BESIDE))
     steps = and_(Run.state == State.SUCCEEDED, Run.kind.in_([Kind.ANALYSIS, Kind.CRITIQUE, Kind.REALIGNMENT]))
     return session.scalars(
         select(Run)

@@ -1,19 +1,33 @@
-"""What stands for each cluster after review: people's word where there is one, else the judge's."""
+"""What stands for each cluster: people's word where there is one, else the consensus's, else the judge's."""
 
 from collections import defaultdict
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ScalarSelect, and_, select
+from sqlalchemy.orm import Session, aliased
 
-from app.models import Answer, Cluster, Critique, Explanation, Review, Verdict, VerdictValue
+from app.models import (
+    AgreedVerdict,
+    Answer,
+    Cluster,
+    Critique,
+    Explanation,
+    Kind,
+    Review,
+    Run,
+    Source,
+    State,
+    Verdict,
+    VerdictValue,
+)
 
 WORDS = {
     Answer.SPURIOUS: VerdictValue.SPURIOUS,
     Answer.RELEVANT: VerdictValue.RELEVANT,
     Answer.CANT_TELL: VerdictValue.UNCERTAIN,
 }
+CERTAINTY = {VerdictValue.SPURIOUS: 1.0, VerdictValue.RELEVANT: 0.0, VerdictValue.UNCERTAIN: 0.5}
 
 
 @dataclass(frozen=True)
@@ -25,7 +39,29 @@ class Standing:
     number: int
     share: float
     value: VerdictValue
-    reviewed: bool
+    p_spurious: float
+    source: Source
+
+    @property
+    def reviewed(self) -> bool:
+        return self.source is Source.REVIEW
+
+
+def newest_consensus(critique_id: UUID) -> ScalarSelect[UUID]:
+    """The newest one done on a critique."""
+    critique = aliased(Run)
+    return (
+        select(Run.id)
+        .where(
+            Run.project_id == select(critique.project_id).where(critique.id == critique_id).scalar_subquery(),
+            Run.kind == Kind.CONSENSUS,
+            Run.state == State.SUCCEEDED,
+            Run.parameters["critique_id"].as_string() == str(critique_id),
+        )
+        .order_by(Run.created_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def newest_answers(session: Session, critique_id: UUID) -> dict[UUID, dict[UUID, Answer]]:
@@ -43,27 +79,50 @@ def newest_answers(session: Session, critique_id: UUID) -> dict[UUID, dict[UUID,
     return answers
 
 
-def settle(judged: VerdictValue, answers: dict[UUID, Answer]) -> tuple[VerdictValue, bool]:
-    """People overrule the judge; where they differ among themselves, nobody knows."""
+def settle(answers: dict[UUID, Answer]) -> VerdictValue | None:
+    """What people's newest answers come to; where they differ among themselves, nobody knows. None without any."""
     given = {WORDS[answer] for answer in answers.values() if answer is not Answer.WITHDRAWN}
     if not given:
-        return judged, False
-    return (given.pop() if len(given) == 1 else VerdictValue.UNCERTAIN), True
+        return None
+    return given.pop() if len(given) == 1 else VerdictValue.UNCERTAIN
+
+
+def stands(
+    judged: tuple[VerdictValue, float],
+    agreed: tuple[VerdictValue, float, Source] | None,
+    answers: dict[UUID, Answer],
+) -> tuple[VerdictValue, float, Source]:
+    """The verdict, P(spurious) and whose word that is.
+
+    A consensus that went by a review of this very cluster which was taken back since says nothing of it any more.
+    """
+    said = settle(answers)
+    if said is not None:
+        return said, CERTAINTY[said], Source.REVIEW
+    if agreed is not None and agreed[2] is not Source.REVIEW:
+        return agreed
+    return (*judged, Source.JUDGE)
 
 
 def standings(session: Session, critique_id: UUID) -> list[Standing]:
     """One for each cluster with a verdict, in the order of the alignment set."""
     answers = newest_answers(session, critique_id)
+    of_newest = and_(AgreedVerdict.cluster_id == Cluster.id, AgreedVerdict.run_id == newest_consensus(critique_id))
+    agreed_columns = (AgreedVerdict.value, AgreedVerdict.p_spurious, AgreedVerdict.source)
     statement = (
-        select(Verdict.value, Cluster.id, Cluster.explanation_id, Cluster.number, Cluster.share)
+        select(Cluster.id, Cluster.explanation_id, Cluster.number, Cluster.share)
+        .add_columns(Verdict.value, Verdict.p_spurious, *agreed_columns)
+        .select_from(Verdict)
         .join(Critique, Critique.id == Verdict.critique_id)
         .join(Cluster, Cluster.id == Verdict.cluster_id)
         .join(Explanation, Explanation.id == Cluster.explanation_id)
+        .outerjoin(AgreedVerdict, of_newest)
         .where(Critique.run_id == critique_id)
         .order_by(Explanation.position, Cluster.number)
     )
     found = []
-    for judged, cluster_id, explanation_id, number, share in session.execute(statement):
-        value, reviewed = settle(judged, answers.get(cluster_id, {}))
-        found.append(Standing(cluster_id, explanation_id, number, share, value, reviewed))
+    for cluster_id, explanation_id, number, share, judged, p_spurious, *agreed in session.execute(statement):
+        known = (agreed[0], agreed[1], agreed[2]) if agreed[0] is not None else None
+        standing = stands((judged, p_spurious), known, answers.get(cluster_id, {}))
+        found.append(Standing(cluster_id, explanation_id, number, share, *standing))
     return found

@@ -11,6 +11,7 @@ from app.queue import CPU, enqueue
 from app.runs.leftovers import forget_leftovers
 from app.runs.parameters import (
     AnalysisParameters,
+    ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
     ImportParameters,
@@ -28,6 +29,7 @@ PARAMETERS: dict[Kind, type[Parameters]] = {
     Kind.ANALYSIS: AnalysisParameters,
     Kind.CRITIQUE: CritiqueParameters,
     Kind.TRIAL: TrialParameters,
+    Kind.CONSENSUS: ConsensusParameters,
     Kind.REALIGNMENT: RealignmentParameters,
     Kind.EVALUATION: EvaluationParameters,
 }

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.models import Checkpoint, Explanation, Kind, Run, Specification, State, TargetClass
 from app.runs.parameters import (
     AnalysisParameters,
+    ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
     Parameters,
@@ -36,7 +37,7 @@ def refuse_foreign(session: Session, project_id: UUID, parameters: Parameters) -
             need_run(session, project_id, analysis, Kind.ANALYSIS)
             need_classes(session, project_id, [entry.class_id for entry in entries])
             need_explanations(session, analysis, explanations)
-        case RealignmentParameters(critique_id=critique):
+        case RealignmentParameters(critique_id=critique) | ConsensusParameters(critique_id=critique):
             need_run(session, project_id, critique, Kind.CRITIQUE)
         case EvaluationParameters(checkpoint_ids=checkpoints, critique_id=of_critique):
             need_checkpoints(session, project_id, checkpoints)

@@ -101,6 +101,14 @@ class TrialParameters(Parameters):
     examples: tuple[tuple[str, str], ...] = ()
 
 
+class ConsensusParameters(Parameters):
+    """What a critique's verdicts and people's reviews say of each other."""
+
+    critique_id: UUID
+    answers: int = Field(0, ge=0, description="how many people had given under this critique when it was asked for")
+    seed: int = 0
+
+
 class AcceptanceBar(Parameters):
     """Written down before the training starts, in shares of 1."""
 

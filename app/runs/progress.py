@@ -16,6 +16,7 @@ TITLES: dict[Kind, str] = {
     Kind.ANALYSIS: "Explaining the checkpoint",
     Kind.CRITIQUE: "The critic reads the clusters",
     Kind.TRIAL: "Trying the specification on a few images",
+    Kind.CONSENSUS: "Comparing the verdicts on similar regions",
     Kind.REALIGNMENT: "Realigning the checkpoint",
     Kind.EVALUATION: "Measuring the checkpoints",
 }
@@ -28,6 +29,8 @@ STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.DESCRIBE: "naming what the clusters cover",
     Stage.SUMMARISE: "putting it into sentences",
     Stage.CRITICISE: "criticising and judging",
+    Stage.CHARACTERISE: "describing what each region looks like",
+    Stage.AGREE: "reading each region from those most like it",
     Stage.REALIGN: "training with the corrective masks",
     Stage.PREDICT: "answering for every image",
     Stage.MEASURE: "measuring",
@@ -38,6 +41,7 @@ UNITS: dict[Stage, str] = {
     Stage.FIT: "epochs",
     Stage.REALIGN: "epochs",
     Stage.SUMMARISE: "steps",
+    Stage.AGREE: "steps",
     Stage.MEASURE: "steps",
 }
 # The step of the loop that a kind of run belongs to.
@@ -48,6 +52,7 @@ STEPS: dict[Kind, Step] = {
     Kind.ANALYSIS: Step.UNDERSTAND,
     Kind.TRIAL: Step.SPECIFY,
     Kind.CRITIQUE: Step.REVIEW,
+    Kind.CONSENSUS: Step.REVIEW,
     Kind.REALIGNMENT: Step.REALIGN,
     Kind.EVALUATION: Step.DECIDE,
 }

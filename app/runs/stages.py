@@ -10,6 +10,7 @@ STAGES: dict[Kind, tuple[Stage, ...]] = {
     Kind.ANALYSIS: (Stage.SELECT, Stage.ATTRIBUTE, Stage.DESCRIBE, Stage.SUMMARISE),
     Kind.CRITIQUE: (Stage.CRITICISE,),
     Kind.TRIAL: (Stage.CRITICISE,),
+    Kind.CONSENSUS: (Stage.CHARACTERISE, Stage.AGREE),
     Kind.REALIGNMENT: (Stage.REALIGN, Stage.PREDICT, Stage.MEASURE),
     Kind.EVALUATION: (Stage.PREDICT, Stage.MEASURE),
 }
@@ -24,6 +25,8 @@ QUEUES: dict[Stage, str] = {
     Stage.DESCRIBE: GPU,
     Stage.SUMMARISE: CPU,
     Stage.CRITICISE: GPU,
+    Stage.CHARACTERISE: GPU,
+    Stage.AGREE: CPU,
     Stage.REALIGN: GPU,
     Stage.PREDICT: GPU,
 }

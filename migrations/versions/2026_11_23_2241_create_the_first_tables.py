@@ -103,6 +103,7 @@ def upgrade() -> None:
                 "analysis",
                 "critique",
                 "trial",
+                "consensus",
                 "realignment",
                 "evaluation",
                 name="kind",
@@ -139,6 +140,8 @@ def upgrade() -> None:
                 "describe",
                 "summarise",
                 "criticise",
+                "characterise",
+                "agree",
                 "realign",
                 "predict",
                 "measure",
@@ -305,6 +308,8 @@ def upgrade() -> None:
                 "describe",
                 "summarise",
                 "criticise",
+                "characterise",
+                "agree",
                 "realign",
                 "predict",
                 "measure",
@@ -634,8 +639,54 @@ def upgrade() -> None:
     with op.batch_alter_table("verdict", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_verdict_cluster_id"), ["cluster_id"], unique=False)
 
+    op.create_table(
+        "agreed_verdict",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("cluster_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "value",
+            sa.Enum(
+                "spurious",
+                "relevant",
+                "uncertain",
+                name="verdictvalue",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("p_spurious", sa.Float(), nullable=False),
+        sa.Column(
+            "source",
+            sa.Enum("review", "probe", "judge", name="source", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column("overruled", sa.Boolean(), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=True),
+        sa.Column("reason_id", sa.Uuid(), nullable=True),
+        sa.Column("nearest", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["cluster_id"], ["cluster.id"], name=op.f("fk_agreed_verdict_cluster_id_cluster"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["reason_id"], ["cluster.id"], name=op.f("fk_agreed_verdict_reason_id_cluster"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_agreed_verdict_run_id_run"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agreed_verdict")),
+        sa.UniqueConstraint("run_id", "cluster_id", name=op.f("uq_agreed_verdict_run_id_cluster_id")),
+    )
+    with op.batch_alter_table("agreed_verdict", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_agreed_verdict_cluster_id"), ["cluster_id"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("agreed_verdict", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_agreed_verdict_cluster_id"))
+
+    op.drop_table("agreed_verdict")
     with op.batch_alter_table("verdict", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_verdict_cluster_id"))
 

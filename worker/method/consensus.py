@@ -206,23 +206,26 @@ def nearest(found: Probe, count: int = NEAREST) -> Indices:
     return np.pad(ranked, ((0, 0), (0, count - ranked.shape[1])), constant_values=-1).astype(np.int64)
 
 
-def disagreement(found: Probe, agreed: Consensus, kind: Indices | None = None) -> list[Difference]:
+def disagreement(
+    clusters: Clusters, judged: Floats, agreed: Consensus, kind: Indices | None = None
+) -> list[Difference]:
     """How far the consensus is from the judge: over all clusters, then for each kind, where they differ most first.
 
     kind: (N,) from ``similarity.kinds``. A large figure says that one of the two is wrong about a kind of region: ask
     people there.
     """
-    everything = np.arange(len(found.leaning))
+    everything = np.arange(len(clusters))
     groups = [] if kind is None else [np.flatnonzero(kind == number) for number in np.unique(kind)]
-    parts = [_difference(found, agreed, group) for group in groups]
-    return [_difference(found, agreed, everything), *sorted(parts, key=lambda part: -part.differs * part.share)]
+    parts = [_difference(clusters, judged, agreed, group) for group in groups]
+    whole = _difference(clusters, judged, agreed, everything)
+    return [whole, *sorted(parts, key=lambda part: -part.differs * part.share)]
 
 
-def _difference(found: Probe, agreed: Consensus, members: Indices) -> Difference:
-    said, share = _word(found.judged)[members] > 0, found.clusters.share[members]
+def _difference(clusters: Clusters, judged: Floats, agreed: Consensus, members: Indices) -> Difference:
+    said, share = _word(judged)[members] > 0, clusters.share[members]
     return Difference(
         clusters=members,
-        share=float(share.sum() / max(1, len(np.unique(found.clusters.images)))),
+        share=float(share.sum() / max(1, len(np.unique(clusters.images)))),
         judged_spurious=float(said.mean()),
         found_spurious=float(agreed.spurious[members].mean()),
         differs=float(agreed.overruled[members].mean()),

@@ -15,6 +15,7 @@ from app.config import settings
 from app.db import now, transaction
 from app.models import Run, Shard, ShardState, Stage, State
 from app.queue import enqueue
+from app.review.renewal import follow_critique
 from app.runs.actions import PARAMETERS, end_run
 from app.runs.stages import QUEUES, after, task_of
 from worker.tasks.heart import Heart
@@ -175,6 +176,7 @@ def advance(session: Session, run: Run) -> None:
             return
         stage = after(run.kind, stage)
     end_run(session, run, State.SUCCEEDED)
+    follow_critique(session, run)
 
 
 def lay_out(session: Session, run: Run, stage: Stage, plan: Plan) -> None:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Dataset, Run, VerdictValue
+from app.models import Dataset, Kind, Run, VerdictValue
 from app.review.standing import standings
 
 KEY = "material"
@@ -27,7 +27,8 @@ class Material(BaseModel):
 def gather(session: Session, run: Run) -> None:
     """Keeps the material with the run, as it stands now."""
     datasets = session.scalars(select(Dataset.id).where(Dataset.project_id == run.project_id))
-    critique = run.parameters.get("critique_id")
+    # A consensus takes no masks from its critique: it says which there will be.
+    critique = run.parameters.get("critique_id") if run.kind is not Kind.CONSENSUS else None
     material = Material(
         datasets=tuple(datasets), spurious=spurious_clusters(session, UUID(critique)) if critique else {}
     )

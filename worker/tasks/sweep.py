@@ -1,4 +1,7 @@
-"""Finds what was lost with a worker or a broker and sends it again; claims make a message too many harmless."""
+"""Finds what was lost with a worker or a broker and sends it again; claims make a message too many harmless.
+
+It also finds the answers of reviewers that no consensus has read yet.
+"""
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
@@ -6,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.db import transaction
 from app.models import Run, Shard, ShardState, State
 from app.queue import CPU, celery, enqueue
+from app.review.renewal import renew_consensus
 from app.runs.actions import BEGIN, end_run
 from app.runs.stages import QUEUES
 from worker.tasks.engine import lost_before, send_shard
@@ -19,6 +23,8 @@ def sweep() -> None:
         end_cancelled_runs(session)
     with transaction() as session:
         send_forgotten_messages(session, empty)
+    with transaction() as session:
+        renew_consensus(session)
 
 
 def waiting(queue: str) -> int:

@@ -300,7 +300,7 @@ def test_the_difference_to_the_judge_is_told_over_all_and_for_the_kind_it_lies_i
     reviews: Mapping[int, bool] = {
         int(index): bool(data.truth[index]) for index in (*artefacts[:6], *core, *background)
     }
-    everything, first, *others = disagreement(found, consensus(found, reviews), data.kind)
+    everything, first, *others = disagreement(data.clusters, found.judged, consensus(found, reviews), data.kind)
     assert first.clusters.tolist() == artefacts.tolist()
     assert (first.judged_spurious, first.reviewed) == (0, 6)
     assert first.found_spurious == first.differs > 0.9
@@ -315,4 +315,4 @@ def test_the_difference_to_the_judge_is_told_over_all_and_for_the_kind_it_lies_i
 def test_without_kinds_the_difference_is_told_over_all_only() -> None:
     data = draw()
     found = probe(data.clusters, words(data.truth))
-    assert len(disagreement(found, consensus(found, {}))) == 1
+    assert len(disagreement(data.clusters, found.judged, consensus(found, {}))) == 1
