@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Scope
 from app.accounts import routes as accounts
 from app.api import routes as api
 from app.behaviour import routes as behaviour
+from app.check import routes as check
 from app.db import reading
 from app.decisions import routes as decisions
 from app.deps import check_csrf, check_text
@@ -35,6 +36,7 @@ PAGES: tuple[APIRouter, ...] = (
     review.router,
     realignment.router,
     decisions.router,
+    check.router,
 )
 FORM_BYTES = 2**20
 

@@ -13,6 +13,7 @@ from app.models.figures import Figures
 from app.projects.queries import LoopState, Step
 from app.runs.parameters import (
     AnalysisParameters,
+    CheckParameters,
     ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
@@ -296,6 +297,7 @@ AnyStart = (
     | Start[Literal["consensus"], ConsensusParameters]
     | Start[Literal["realignment"], RealignmentParameters]
     | Start[Literal["evaluation"], EvaluationParameters]
+    | Start[Literal["check"], CheckParameters]
 )
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.actions import AccountError
-from app.cli import bringing, calls, demo, doctor, loop, people, servers, words
+from app.cli import bringing, calls, checking, demo, doctor, loop, people, servers, words
 from app.cli.output import CommandError, Json, show
 from app.config import Settings
 from app.projects.actions import ProjectError
@@ -42,6 +42,7 @@ cli.command()(loop.compare)
 cli.add_typer(bringing.brought, name="import")
 cli.add_typer(people.people, name="user")
 words.words.command("calls")(calls.calls)
+words.words.command("check")(checking.check)
 cli.add_typer(words.words, name="lvlm")
 
 

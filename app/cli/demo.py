@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from app.accounts.actions import create_user, sign_in_link
+from app.check.queries import checks_of
 from app.cli.loop import as_document, newest_comparison, show_comparison, text_of
 from app.cli.output import CommandError, Json, show
 from app.cli.servers import run_all
@@ -21,8 +22,10 @@ from app.models import Kind, Project, Role, Run, User
 from app.projects import queries
 from app.projects.actions import create_project
 from app.projects.lvlm import NONE
+from app.runs.actions import start_once
 from app.runs.parameters import (
     AnalysisParameters,
+    CheckParameters,
     EntryText,
     ImportParameters,
     Input,
@@ -66,6 +69,7 @@ def once_round(as_json: bool) -> None:
             if not as_json:
                 greet(entry)
             return
+    check_critic(project_id)
     comparison, entry = newest_comparison(NAME), entrance(password)
     show({"comparison": as_document(comparison), **entry}, as_json)
     if not as_json:
@@ -133,6 +137,14 @@ def go_round(project_id: UUID) -> None:
     # As the benchmark decoymnist chose on validation digits: the logits of this small net are large.
     correction = RealignmentParameters(critique_id=critique.id, epochs=30, learning_rate=1e-3, consistency=0.1)
     run(project_id, Kind.REALIGNMENT, correction)
+
+
+def check_critic(project_id: UUID) -> None:
+    """Sends for a check of its LVLM where it has none yet, and does not wait: it goes on behind the first pages."""
+    project, user = loaded(project_id)
+    with transaction() as session:
+        if project.lvlm != NONE and not checks_of(session, project):
+            start_once(session, project.id, CheckParameters(domains=("digits",)), user.id)
 
 
 def write_digits(folder: Path) -> None:

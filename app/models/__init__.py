@@ -11,6 +11,7 @@ from app.models.explanation import Explanation
 from app.models.image import Image, Split
 from app.models.judge_example import JudgeExample
 from app.models.lvlm_call import LVLMCall
+from app.models.lvlm_check import LVLMCheck
 from app.models.prediction import Prediction
 from app.models.project import Project
 from app.models.report import Report
@@ -37,6 +38,7 @@ __all__ = [
     "JudgeExample",
     "Kind",
     "LVLMCall",
+    "LVLMCheck",
     "Origin",
     "Prediction",
     "Project",

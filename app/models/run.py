@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CONSENSUS = "consensus"
     REALIGNMENT = "realignment"
     EVALUATION = "evaluation"
+    CHECK = "check"
 
 
 class State(StrEnum):
@@ -50,6 +51,7 @@ class Stage(StrEnum):
     REALIGN = "realign"
     PREDICT = "predict"
     MEASURE = "measure"
+    CHECK = "check"
 
 
 class Run(Base):

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, distinct, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, defer, selectinload
 
+from app.check.standing import Standing, proof, standing_by
 from app.models import (
     Answer,
     Checkpoint,
@@ -26,7 +27,7 @@ from app.models import (
     Verdict,
 )
 
-BESIDE = (Kind.TRIAL, Kind.CONSENSUS)  # work beside the loop: no step waits for it
+BESIDE = (Kind.TRIAL, Kind.CONSENSUS, Kind.CHECK)  # work beside the loop: no step waits for it
 REVIEW_SAMPLE = 24  # clusters that a person should have read before the verdicts are used
 
 
@@ -67,11 +68,12 @@ class LoopState:
     analysis: Run | None  # of that checkpoint
     critique: Run | None  # of that analysis under the newest specification
     realigned: Checkpoint | None  # from that critique
+    lvlm: Standing  # whether its words are those of a checked LVLM
 
 
 def current_checkpoint(session: Session, project: Project) -> Checkpoint | None:
     """The one that the loop starts from."""
-    made, _ = checkpoints_and_specification(session, project)
+    made, _, _ = checkpoints_and_specification(session, project)
     return next((each.checkpoint for each in made if may_be_current(each)), None)
 
 
@@ -193,8 +195,8 @@ class Made:
     approved: bool | None
 
 
-def checkpoints_and_specification(session: Session, project: Project) -> tuple[list[Made], UUID | None]:
-    """All checkpoints, the newest first, and the id of the newest specification: one statement for both."""
+def checkpoints_and_specification(session: Session, project: Project) -> tuple[list[Made], UUID | None, Standing]:
+    """All checkpoints, the newest first, the newest specification's id, and where the LVLM stands: one statement."""
     approved = (
         select(Decision.approved)
         .where(Decision.checkpoint_id == Checkpoint.id)
@@ -210,14 +212,15 @@ def checkpoints_and_specification(session: Session, project: Project) -> tuple[l
         .scalar_subquery()
     )
     rows = session.execute(
-        select(specification, Checkpoint, approved)
+        select(specification, Checkpoint, approved, *proof())
         .select_from(Project)
         .outerjoin(Checkpoint, Checkpoint.project_id == Project.id)
         .where(Project.id == project.id)
         .order_by(Checkpoint.number.desc())
     ).all()
-    made = [Made(checkpoint, decided) for _, checkpoint, decided in rows if checkpoint is not None]
-    return made, next((row[0] for row in rows), None)
+    made = [Made(checkpoint, decided) for _, checkpoint, decided, *_ in rows if checkpoint is not None]
+    first = rows[0]  # the outer join leaves one row at least
+    return made, first[0], standing_by(project, *first[3:])
 
 
 def runs_of_the_loop(session: Session, project: Project) -> Sequence[Run]:
@@ -252,7 +255,7 @@ def loop_state(session: Session, project: Project) -> LoopState:
 
     Every page of a project shows it, so it takes three statements, whatever has happened in the project.
     """
-    made, specification_id = checkpoints_and_specification(session, project)
+    made, specification_id, standing = checkpoints_and_specification(session, project)
     runs = runs_of_the_loop(session, project)
     checkpoint = next((each.checkpoint for each in made if may_be_current(each)), None)
     analysis = newest_run(runs, Kind.ANALYSIS, checkpoint_id=checkpoint.id) if checkpoint else None
@@ -282,6 +285,7 @@ def loop_state(session: Session, project: Project) -> LoopState:
         analysis=analysis,
         critique=critique,
         realigned=realigned.checkpoint if realigned else None,
+        lvlm=standing,
     )
 
 

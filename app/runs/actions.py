@@ -11,6 +11,7 @@ from app.queue import CPU, enqueue
 from app.runs.leftovers import forget_leftovers
 from app.runs.parameters import (
     AnalysisParameters,
+    CheckParameters,
     ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
@@ -32,6 +33,7 @@ PARAMETERS: dict[Kind, type[Parameters]] = {
     Kind.CONSENSUS: ConsensusParameters,
     Kind.REALIGNMENT: RealignmentParameters,
     Kind.EVALUATION: EvaluationParameters,
+    Kind.CHECK: CheckParameters,
 }
 BEGIN = "worker.tasks.begin"
 

@@ -1,6 +1,6 @@
 """What each kind of run is asked to do; stored with the run, so that it can be repeated."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -10,6 +10,8 @@ from app.storage import NAME
 
 Strategy = Literal["low_entropy", "low_entropy_per_class", "random"]
 Loss = Literal["consistency", "normalised_rrr", "plain_rrr"]
+CheckDomain = Literal["digits", "radiograph", "skin"]
+CHECK_DOMAINS: tuple[CheckDomain, ...] = get_args(CheckDomain)
 Share = Annotated[float, Field(gt=0, le=1)]
 Blob = Annotated[str, Field(pattern=NAME)]
 
@@ -107,6 +109,14 @@ class ConsensusParameters(Parameters):
     critique_id: UUID
     answers: int = Field(0, ge=0, description="how many people had given under this critique when it was asked for")
     seed: int = 0
+
+
+class CheckParameters(Parameters):
+    """Which planted cases the project's LVLM is asked about."""
+
+    domains: tuple[CheckDomain, ...] = Field(CHECK_DOMAINS, min_length=1)
+    cases: int = Field(12, ge=4, le=500, description="pictures of each domain, every one shown in ten ways")
+    seed: int = Field(0, ge=0)
 
 
 class AcceptanceBar(Parameters):

@@ -19,6 +19,7 @@ TITLES: dict[Kind, str] = {
     Kind.CONSENSUS: "Comparing the verdicts on similar regions",
     Kind.REALIGNMENT: "Realigning the checkpoint",
     Kind.EVALUATION: "Measuring the checkpoints",
+    Kind.CHECK: "Checking the LVLM on planted cases",
 }
 STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.READ: "checking and reading the images",
@@ -34,6 +35,7 @@ STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.REALIGN: "training with the corrective masks",
     Stage.PREDICT: "answering for every image",
     Stage.MEASURE: "measuring",
+    Stage.CHECK: "asking critic and judge about planted pictures",
 }
 UNITS: dict[Stage, str] = {
     Stage.READ: "images",
@@ -44,7 +46,7 @@ UNITS: dict[Stage, str] = {
     Stage.AGREE: "steps",
     Stage.MEASURE: "steps",
 }
-# The step of the loop that a kind of run belongs to.
+# The step of the loop that a kind of run belongs to; a check belongs to none.
 STEPS: dict[Kind, Step] = {
     Kind.IMPORT: Step.UNDERSTAND,
     Kind.REGISTRATION: Step.UNDERSTAND,
@@ -123,5 +125,7 @@ def waits_long(run: Run, at: datetime) -> bool:
 
 def result_url(run: Run) -> str:
     """The page where what the run made is seen."""
+    if run.kind is Kind.CHECK:
+        return f"/projects/{run.project_id}/check"
     step = Step.DECIDE if run.kind is Kind.REALIGNMENT else STEPS[run.kind]
     return f"/projects/{run.project_id}/{step.path}"

@@ -32,7 +32,7 @@ def show_run(request: Request, session: DBSession, run: CurrentRun) -> Response:
         run=run,
         project=project,
         loop=loop_state(session, project),
-        step=STEPS[run.kind],
+        step=STEPS.get(run.kind),
         curves=curves_of(epochs_of(session, run)),
     )
 

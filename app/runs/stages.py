@@ -13,6 +13,7 @@ STAGES: dict[Kind, tuple[Stage, ...]] = {
     Kind.CONSENSUS: (Stage.CHARACTERISE, Stage.AGREE),
     Kind.REALIGNMENT: (Stage.REALIGN, Stage.PREDICT, Stage.MEASURE),
     Kind.EVALUATION: (Stage.PREDICT, Stage.MEASURE),
+    Kind.CHECK: (Stage.CHECK,),
 }
 
 QUEUES: dict[Stage, str] = {
@@ -29,6 +30,7 @@ QUEUES: dict[Stage, str] = {
     Stage.AGREE: CPU,
     Stage.REALIGN: GPU,
     Stage.PREDICT: GPU,
+    Stage.CHECK: GPU,
 }
 
 

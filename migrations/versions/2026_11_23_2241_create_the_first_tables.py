@@ -106,6 +106,7 @@ def upgrade() -> None:
                 "consensus",
                 "realignment",
                 "evaluation",
+                "check",
                 name="kind",
                 native_enum=False,
                 create_constraint=True,
@@ -145,6 +146,7 @@ def upgrade() -> None:
                 "realign",
                 "predict",
                 "measure",
+                "check",
                 name="stage",
                 native_enum=False,
                 create_constraint=True,
@@ -313,6 +315,7 @@ def upgrade() -> None:
                 "realign",
                 "predict",
                 "measure",
+                "check",
                 name="stage",
                 native_enum=False,
                 create_constraint=True,
@@ -428,6 +431,28 @@ def upgrade() -> None:
             batch_op.f("ix_report_checkpoint_id_report_split_report_created_at"),
             ["checkpoint_id", "split", "created_at"],
             unique=False,
+        )
+
+    op.create_table(
+        "lvlm_check",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("project_id", sa.Uuid(), nullable=False),
+        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("lvlm", sa.String(length=400), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_lvlm_check_project_id_project"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_lvlm_check_run_id_run"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lvlm_check")),
+        sa.UniqueConstraint("run_id", name=op.f("uq_lvlm_check_run_id")),
+    )
+    with op.batch_alter_table("lvlm_check", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_lvlm_check_project_id_lvlm_check_created_at"), ["project_id", "created_at"], unique=False
         )
 
     op.create_table(
@@ -715,6 +740,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_decision_project_id"))
 
     op.drop_table("decision")
+    with op.batch_alter_table("lvlm_check", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_lvlm_check_project_id_lvlm_check_created_at"))
+
+    op.drop_table("lvlm_check")
     with op.batch_alter_table("report", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_report_checkpoint_id_report_split_report_created_at"))
 

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
+from sqlite3 import connect
 from threading import Timer
 from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 
@@ -101,3 +102,6 @@ def test_the_demo_goes_round_once_and_then_starts_in_seconds(environment: dict[s
     assert document["comparison"]["split"] == "test"
     assert document["password"] == ""
     assert took < 30
+    with closing(connect(tmp_path / "rightreasons.sqlite3")) as database:
+        checks = database.execute("SELECT count(*) FROM run WHERE kind = 'check'").fetchone()
+    assert checks == (1,)  # sent for at the first start, and not again while it goes on

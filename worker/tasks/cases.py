@@ -9,9 +9,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from app.check.standing import IDENTITY
 from app.config import settings
 from app.db import transaction
 from app.models import Explanation, Image, LVLMCall, Project, Run
+from app.projects.lvlm import NONE
 from app.storage import storage
 from worker.lvlm import LVLM, Call, Identified, Patience, load
 from worker.lvlm.cache import CachedLVLM
@@ -78,15 +80,26 @@ def kept_lvlm(session: Session, run_id: UUID) -> str:
     return str(session.get_one(Run, run_id).result["lvlm"])
 
 
+def keep_identity(run: Run, name: str) -> None:
+    """Which weights gave the words of a run, kept with it, to be compared with those that were checked."""
+    if name != NONE:
+        run.result = {**run.result, IDENTITY: loaded_lvlm(name).identity}
+
+
 def lvlm_for(run_id: UUID, name: str) -> LVLM:
     """The LVLM of that name; every call that leaves the machine is logged under the run.
 
     What it has answered before, in whichever run, is taken from the data folder.
     """
-    model = loaded_lvlm(name)
-    told = model.telling(partial(log_call, run_id)) if isinstance(model, OpenAILVLM) else model
+    told = asked_lvlm(run_id, name)
     limit = settings().lvlm_cache_bytes
     return CachedLVLM(told, answer_folder(settings().data, limit)) if limit and told.identity else told
+
+
+def asked_lvlm(run_id: UUID, name: str) -> Identified:
+    """As ``lvlm_for``, but whatever it has answered before, it is asked again."""
+    model = loaded_lvlm(name)
+    return model.telling(partial(log_call, run_id)) if isinstance(model, OpenAILVLM) else model
 
 
 @lru_cache

@@ -26,7 +26,7 @@ from worker.method.critic import ClassSpecification, criticise
 from worker.method.critic import Critique as Critic
 from worker.method.judge import DEFAULT_EXAMPLES, Example, judge
 from worker.method.judge import Verdict as Judged
-from worker.tasks.cases import Explained, cases, explained, keep_lvlm, kept_lvlm, lvlm_for
+from worker.tasks.cases import Explained, cases, explained, keep_identity, keep_lvlm, kept_lvlm, lvlm_for
 from worker.tasks.job import Job, Plan, RefusedError, Write
 
 SHARD = 16
@@ -155,7 +155,7 @@ def keep_critique(job: Job, asked: Asked, critiques: list[Critic], verdicts: lis
     ]
 
     def write(session: Session, run: Run) -> dict[str, Any]:
-        del run
+        keep_identity(run, asked.lvlm)
         session.add_all(made)
         return {}
 
@@ -184,6 +184,7 @@ def keep_trial(asked: Asked, critiques: list[Critic], verdicts: list[tuple[Judge
 
     def write(session: Session, run: Run) -> dict[str, Any]:
         del session
+        keep_identity(run, asked.lvlm)
         run.result = {**run.result, "cases": [*run.result.get("cases", []), *shown]}
         return {}
 

@@ -10,7 +10,7 @@ from app.db import reading
 from app.models import Cluster, Explanation, Run
 from app.projects.lvlm import NONE
 from worker.method.critic import describe
-from worker.tasks.cases import cases, explained, keep_lvlm, kept_lvlm, lvlm_for
+from worker.tasks.cases import cases, explained, keep_identity, keep_lvlm, kept_lvlm, lvlm_for
 from worker.tasks.job import Job, Plan, Write
 
 SHARD = 20
@@ -29,11 +29,12 @@ def work(job: Job) -> Write:
         lvlm = kept_lvlm(session, job.run_id)
         rows = explained(session, Explanation.run_id == job.run_id)[job.first : job.last]
     named: dict[UUID, str] = {}
-    for row, words in zip(rows, describe(lvlm_for(job.run_id, lvlm), cases(rows, {})), strict=True):
+    model = lvlm_for(job.run_id, lvlm)
+    for row, words in zip(rows, describe(model, cases(rows, {})), strict=True):
         named |= {row.clusters[number]: text for number, text in enumerate(words, 1) if number in row.clusters and text}
 
     def write(session: Session, run: Run) -> dict[str, Any]:
-        del run
+        keep_identity(run, lvlm)
         for cluster_id, words in named.items():
             session.execute(update(Cluster).where(Cluster.id == cluster_id).values(words=words[:200]))
         return {}

@@ -64,6 +64,7 @@ class Asked:
 class Said:
     """What was said of one cluster in one question."""
 
+    domain: Domain
     picture: int
     way: Way
     inverted: bool
@@ -176,6 +177,7 @@ def _questions(asked: Asked) -> list[_Question]:
 
 def _said(question: _Question, number: int, words: str, verdict: Verdict) -> Said:
     return Said(
+        domain=question.asked.planted.domain,
         picture=question.asked.index,
         way=question.way,
         inverted=question.inverted,

@@ -1,0 +1,83 @@
+"""The page of the LVLM's check: planted cases, whether it looks and listens, and how right it is on them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.check import queries
+from app.deps import Clinician, CurrentProject, DBSession, page
+from app.models import LVLMCheck
+from app.pictures.cache import headers
+from app.pictures.routes import blob
+from app.projects.lvlm import NONE, speaker_of
+from app.projects.queries import loop_state
+from app.runs.actions import start_once
+from app.runs.parameters import CHECK_DOMAINS, CheckDomain, CheckParameters
+
+router = APIRouter(prefix="/projects/{project_id}/check")
+# What a planted picture of each domain shows, for people.
+DOMAINS: dict[CheckDomain, str] = {
+    "digits": "handwritten digits with a grey square",
+    "radiograph": "radiographs of knees with a side marker",
+    "skin": "skin lesions with a coloured plaster",
+}
+WAYS = {
+    "straight": "as it is",
+    "inverted": "the specification turned round",
+    "bare": "only the artefact taken away",
+    "order": "an order written into the picture",
+}
+
+
+@router.get("")
+def show_check(request: Request, session: DBSession, project: CurrentProject) -> Response:
+    checks = queries.checks_of(session, project)
+    figures = [queries.figures_of(check) for check in checks]
+    seconds = figures[0].seconds_a_picture if figures else queries.seconds_a_picture(session, project)
+    asked = {each.domain for each in figures[0].domains} if figures else set(CHECK_DOMAINS)
+    return page(
+        request,
+        "check/check.html",
+        project=project,
+        loop=loop_state(session, project),
+        speaker=speaker_of(project.lvlm),
+        checks=list(zip(checks, figures, strict=True)),
+        run=queries.unfinished_check(session, project),
+        domains=DOMAINS,
+        ways=WAYS,
+        asked=asked,
+        cases=CheckParameters().cases,
+        seconds_a_domain=seconds * CheckParameters().cases if seconds else None,
+    )
+
+
+@router.post("")
+def start_check(
+    session: DBSession,
+    user: Clinician,
+    project: CurrentProject,
+    domains: Annotated[tuple[CheckDomain, ...], Form()] = (),
+) -> Response:
+    if project.lvlm == NONE:
+        raise HTTPException(409, "This project has no LVLM, so there is nothing to check. People judge alone.")
+    if not domains:
+        raise HTTPException(422, "Choose at least one kind of planted case. Nothing was started.")
+    start_once(session, project.id, CheckParameters(domains=domains), user.id)
+    return RedirectResponse(f"/projects/{project.id}/check", 303)
+
+
+@router.get("/{check_id}/pictures/{number}")
+def show_planted(session: DBSession, user: Clinician, project: CurrentProject, check_id: UUID, number: int) -> Response:
+    """The planted picture of that number, counted over all domains."""
+    del user
+    check = session.get(LVLMCheck, check_id)
+    cases = (
+        [case for domain in queries.figures_of(check).domains for case in domain.cases]
+        if check is not None and check.project_id == project.id
+        else []
+    )
+    if not 0 <= number < len(cases):
+        raise HTTPException(404, "There is no such planted picture.")
+    return Response(blob(cases[number].picture), media_type="image/png", headers=headers(cases[number].picture))
