@@ -48,6 +48,7 @@ UNKNOWN = SPECIAL[1]
 HEADS = 3
 NAME_LENGTH = 14.0  # of a header's embedding; other words have about half of it
 SHARPNESS = 0.8  # of the head that looks up: at this it reads all patches of a cluster, not only one
+MATCHING, MATCHED = (1, 2), 2.0  # layers whose first head compares words, and how sharply
 SPOKEN = 0.3  # length of the output's vectors at the start
 NEW_LINE = "\n"
 TEMPLATE = (
@@ -141,7 +142,12 @@ def turn() -> Tensor:
 
 @torch.no_grad()
 def _start(model: LlavaForConditionalGeneration, words: Sequence[str], embeddings: Tensor) -> None:
-    """Known words in and out; and the first head of the first layer finds patches by header and says what they say."""
+    """Known words in and out; one head finds patches by header and says what they say, others find words of a kind.
+
+    The first head of the first layer is the one for patches. Those of the MATCHING layers look from a word to what is
+    like it: a specification is heeded by finding its word for what is seen, and gradients find that only where some
+    head already half does.
+    """
     language, size = model.model.language_model, WIDTH // HEADS
     language.embed_tokens.weight.copy_(embeddings)
     model.lm_head.weight.copy_(SPOKEN * torch.nn.functional.normalize(embeddings, dim=1))
@@ -159,6 +165,16 @@ def _start(model: LlavaForConditionalGeneration, words: Sequence[str], embedding
     look.v_proj.weight[: len(told)] = told @ turn()
     look.o_proj.weight[:, :size].zero_()
     look.o_proj.weight[:, : len(told)] = told.T
+    for number in MATCHING:
+        alike = language.layers[number].self_attn
+        directions = torch.linalg.qr(torch.randn(WIDTH, size // 2, generator=torch.Generator().manual_seed(number)))[
+            0
+        ].T
+        compared = torch.zeros(size, WIDTH)
+        for half, part in zip((size // 2, size), directions.chunk(2), strict=True):
+            compared[half - len(part) : half] = MATCHED * part
+        alike.q_proj.weight[:size] = compared
+        alike.k_proj.weight[:size] = compared
 
 
 def _basis(vectors: Tensor) -> Tensor:

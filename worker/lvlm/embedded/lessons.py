@@ -11,15 +11,17 @@ from torch import Tensor
 from worker.lvlm import Conversation, Turn
 from worker.lvlm.embedded import wording
 from worker.lvlm.embedded.building import HEADERS, PICTURE
+from worker.lvlm.embedded.language import Domain
 from worker.lvlm.embedded.scenes import Scene
-from worker.lvlm.embedded.wording import Wording
-from worker.method.critic import Case, critic_prompt, describe_prompt, specification_text
+from worker.lvlm.embedded.wording import Status, Wording
+from worker.method.critic import Case, ClassSpecification, critic_prompt, describe_prompt, specification_text
 from worker.method.judge import DEFAULT_EXAMPLES, Example, judge_prompt
 from worker.method.marks import PALETTE, Marks, draw_marks
 
 BLANK = Image.new("RGB", (1, 1))
 ALL, OVERLAY = (0, 1, 2), 2  # the image, the map, the overlay
 KEPT = (0.0, 0.5, 1.0)  # chance of each of the judge's default examples to be among those shown
+LONG_WORD, RECALLED, ASKED = 4, (2, 7), 8  # letters; how many words (from, below); how many are asked about
 TURNED = 0.2  # chance that the examples turn over what is not named
 Generator = np.random.Generator
 
@@ -40,6 +42,17 @@ class Piece:
     learned: bool = True
 
 
+Statuses = tuple[tuple[str, Status], ...]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a reader of the specification knows at each word of it, and at each word for what is asked about."""
+
+    told: Statuses  # in the question
+    asked: Statuses  # in the answer
+
+
 @dataclass(frozen=True)
 class Lesson:
     """One question and its answer; ``scene`` is None where there are no pictures, ``shown`` says which there are."""
@@ -48,6 +61,7 @@ class Lesson:
     answer: tuple[Piece, ...]
     scene: int | None = None
     shown: tuple[int, ...] = ALL
+    heard: Heard | None = None
 
 
 def draw_pictures(scenes: Sequence[Scene]) -> Material:
@@ -89,22 +103,65 @@ def naming(material: Material, index: int, generator: Generator) -> Lesson:
     )
 
 
+def recalling(vocabulary: Sequence[str]) -> Callable[[Material, int, Generator], Lesson]:
+    """A specification of any words at all: what it says of each. Finding a word again is the half of heeding."""
+    known = [word for word in vocabulary if word.isalpha() and len(word) >= LONG_WORD]
+
+    def lesson(_: Material, __: int, generator: Generator) -> Lesson:
+        count = int(generator.integers(*RECALLED))
+        words = [known[int(number)] for number in generator.choice(len(known), count + 1, replace=False)]
+        cut = int(generator.integers(count + 1))
+        status: dict[str, Status] = dict.fromkeys(words, "unnamed")
+        status |= dict.fromkeys(words[:cut], "relevant")
+        status |= dict.fromkeys(words[cut:count], "spurious")
+        sides = [
+            ", ".join(wording.one(wording.ARTICLES, generator) + word for word in side)
+            for side in (words[:cut], words[cut:count])
+        ]
+        specification = ClassSpecification(wording.one(known, generator), *sides)
+        rest = "relevant" if sides[1] else "spurious"
+        asked = [wording.one(words, generator) for _ in range(ASKED)]
+        said = [f"{wording.said_of(status[word])}; {rest if word == words[-1] else status[word]}" for word in asked]
+        heard = Heard(tuple(status.items())[:count], tuple(status.items()))
+        return _each(specification, list(zip(asked, said, strict=True)), heard)
+
+    lesson.__name__ = "recalling"
+    return lesson
+
+
 def heeding_simply(material: Material, index: int, generator: Generator) -> Lesson:
-    """A specification of nouns alone and one thing: what it says of it. What is simple is found first."""
+    """A specification of nouns alone: what it says of each thing. What is simple is found first."""
     scene = material.scenes[index]
     return _heeding(scene, wording.specify_simply(scene.domain, scene.label, generator), generator)
 
 
 def heeding(material: Material, index: int, generator: Generator) -> Lesson:
-    """A specification and one thing: what it says of it. Without this first, nothing that reads one is ever learned."""
+    """A specification: what it says of each thing. Without this first, nothing that reads one is ever learned."""
     scene = material.scenes[index]
     return _heeding(scene, wording.specify(scene.domain, scene.label, generator), generator)
 
 
 def _heeding(scene: Scene, words: Wording, generator: Generator) -> Lesson:
-    thing = wording.thing_of(scene, some_clusters(scene, generator)[0])
-    question = (Turn("user", f"{specification_text(words.specification)}\n{wording.WORDS[scene.domain][thing]}"),)
-    return Lesson(question, (Piece(wording.concluded(thing, words)),))
+    things = list(wording.THINGS)
+    generator.shuffle(things)
+    said = [(wording.WORDS[scene.domain][thing], wording.concluded(thing, words)) for thing in things]
+    return _each(words.specification, said, heard(words, scene.domain))
+
+
+def _each(specification: ClassSpecification, said: Sequence[tuple[str, str]], known: Heard) -> Lesson:
+    """Each thing is given, and what the specification says of it is learned."""
+    question = (Turn("user", f"{specification_text(specification)}\nEach thing."),)
+    pieces: list[Piece] = []
+    for name, conclusion in said:
+        pieces += [Piece(("\n" if pieces else "") + name + ";", learned=False), Piece(conclusion)]
+    return Lesson(question, tuple(pieces), heard=known)
+
+
+def heard(words: Wording, domain: Domain) -> Heard:
+    return Heard(
+        told=tuple((said, words.status[thing]) for said, thing in words.mentions),
+        asked=tuple((wording.WORDS[domain][thing], status) for thing, status in words.status.items()),
+    )
 
 
 def listening(material: Material, index: int, generator: Generator) -> Lesson:
@@ -122,6 +179,7 @@ def listening(material: Material, index: int, generator: Generator) -> Lesson:
                 Piece(wording.concluded(wording.thing_of(scene, number), words)),
             ],
         ),
+        heard=heard(words, scene.domain),
     )
 
 
@@ -132,7 +190,7 @@ def skimming(material: Material, index: int, generator: Generator) -> Lesson:
     words = wording.specify(scene.domain, scene.label, generator)
     text = f"{specification_text(words.specification)}\n{_listing(chosen)}."
     answer = _lines(chosen, lambda number: [Piece(wording.critique_of(scene, number, words))])
-    return Lesson((Turn("user", text, (BLANK,) * len(ALL)),), answer, index)
+    return Lesson((Turn("user", text, (BLANK,) * len(ALL)),), answer, index, heard=heard(words, scene.domain))
 
 
 def criticising(material: Material, index: int, generator: Generator) -> Lesson:
@@ -140,7 +198,7 @@ def criticising(material: Material, index: int, generator: Generator) -> Lesson:
     scene = material.scenes[index]
     words = wording.specify(scene.domain, scene.label, generator)
     answer = _lines(clusters_of(scene), lambda number: [Piece(wording.critique_of(scene, number, words))])
-    return Lesson(critic_prompt(case_of(scene, words)), answer, index)
+    return Lesson(critic_prompt(case_of(scene, words)), answer, index, heard=heard(words, scene.domain))
 
 
 def describing(material: Material, index: int, generator: Generator) -> Lesson:

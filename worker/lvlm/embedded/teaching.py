@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,22 @@ from torch import Tensor, distributed, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from worker.lvlm.embedded import wording
-from worker.lvlm.embedded.building import ASSISTANT, END, HEADERS, IMAGE, PAD, PATCH, PICTURE, PICTURE_TOKENS, turn
+from worker.lvlm.embedded.building import (
+    ASSISTANT,
+    END,
+    HEADERS,
+    IMAGE,
+    PAD,
+    PATCH,
+    PICTURE,
+    PICTURE_TOKENS,
+    WIDTH,
+    turn,
+)
 from worker.lvlm.embedded.course import Course
-from worker.lvlm.embedded.lessons import Lesson, Material
+from worker.lvlm.embedded.lessons import Lesson, Material, Statuses
 from worker.lvlm.embedded.scenes import DOMAINS, Scene, on_the_artefact
+from worker.lvlm.embedded.wording import Status
 from worker.lvlm.transformers import as_messages
 from worker.method.marks import PALETTE
 from worker.method.summary import place
@@ -38,6 +50,9 @@ GAPPED = 0.7  # share of the lessons with gaps
 LONGEST_GAP = 200  # positions
 Generator = np.random.Generator
 LessonKind = Callable[[Material, int, Generator], Lesson]
+Losses = tuple[str, Tensor, Tensor]  # of which kind of lesson, the loss that is reported, and what is added to it
+STATUSES = get_args(Status)
+TOLD_AFTER, ASKED_AFTER = 2, 3  # layers after which a word knows its status, in the question and in the answer
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,8 @@ class Batch:
     positions: Tensor  # (B, T)
     labels: Tensor  # (B, T): the answer's tokens, elsewhere IGNORED
     pictures: Tensor | None  # (P, 3, 84, 84)
+    told: Tensor  # (B, T): the status of what a word of the question names, elsewhere IGNORED
+    asked: Tensor  # (B, T): the same in the answer
 
 
 def collate(
@@ -88,11 +105,15 @@ def collate(
     rows = [_tokens(lesson, processor) for lesson in lessons]
     longest = max(len(tokens) for tokens, _ in rows)
     tokens = torch.full((len(rows), longest), PAD)
-    labels = torch.full((len(rows), longest), IGNORED)
+    labels, told, asked = (torch.full((len(rows), longest), IGNORED) for _ in range(3))
     positions = torch.arange(longest).repeat(len(rows), 1)
     for index, (row, learned) in enumerate(rows):
         tokens[index, : len(row)] = torch.tensor(row)
         labels[index, : len(row)] = torch.tensor(learned)
+        if (heard := lessons[index].heard) is not None:
+            answer = _last(row, ASSISTANT)
+            _find(heard.told, row, range(answer), told[index], processor)
+            _find(heard.asked, row, range(answer, len(row)), asked[index], processor)
         if generator is not None and generator.random() < GAPPED:
             for start in (_last(row, IMAGE) + 1, _last(row, ASSISTANT)):
                 positions[index, start:] += int(generator.integers(LONGEST_GAP))
@@ -101,7 +122,16 @@ def collate(
     if shown:
         scenes, kinds = torch.tensor(shown).T
         pictures = as_pixels(material.pictures[scenes, kinds])
-    return Batch(tokens, (tokens != PAD).long(), positions, labels, pictures)
+    return Batch(tokens, (tokens != PAD).long(), positions, labels, pictures, told, asked)
+
+
+def _find(statuses: Statuses, row: Sequence[int], where: range, found: Tensor, processor: LlavaProcessor) -> None:
+    """Write each status where its words stand in that part of the row."""
+    for words, status in statuses:
+        wanted = _encoded(words, processor)
+        for at in range(where.start, where.stop - len(wanted) + 1):
+            if row[at : at + len(wanted)] == wanted:
+                found[at : at + len(wanted)] = STATUSES.index(status)
 
 
 def as_pixels(pictures: Tensor) -> Tensor:
@@ -109,17 +139,47 @@ def as_pixels(pictures: Tensor) -> Tensor:
     return pictures.float().div_(127.5).sub_(1)
 
 
-def answer_loss(model: LlavaForConditionalGeneration, batch: Batch) -> Tensor:
-    """Mean cross-entropy of the answers' tokens. The head is computed there only: the prompts are ten times longer."""
-    hidden = model.model(
+class Listener(nn.Module):
+    """What a word of the specification, or a word for what is asked about, tells of its status, halfway through.
+
+    Listening is two steps: to know at each word which side it stands on, and to look it up. From the answer alone
+    neither is learned before the other; each told by itself, both are learned within minutes. Only training needs it.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.told, self.asked = nn.Linear(width, len(STATUSES)), nn.Linear(width, len(STATUSES))
+        for part in self.parameters():  # the same start in every process
+            nn.init.zeros_(part)
+
+    def loss(self, layers: Sequence[Tensor], batch: Batch) -> Tensor:
+        """Mean cross-entropy of the statuses; layers: (B, T, width) before the first layer and after each."""
+        total = torch.zeros(())
+        for head, layer, statuses in ((self.told, TOLD_AFTER, batch.told), (self.asked, ASKED_AFTER, batch.asked)):
+            known = statuses != IGNORED
+            if known.any():
+                total = total + nn.functional.cross_entropy(head(layers[layer][known]).float(), statuses[known])
+        return total
+
+
+def answer_loss(
+    model: LlavaForConditionalGeneration, batch: Batch, listener: Listener | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy of the answers' tokens, and of the listener's statuses (0 without one).
+
+    The head is computed there only: the prompts are ten times longer.
+    """
+    output = model.model(
         input_ids=batch.tokens,
         attention_mask=batch.mask,
         position_ids=batch.positions,
         pixel_values=batch.pictures,
-    )[0]
+        output_hidden_states=listener is not None,
+    )
     wanted = batch.labels[:, 1:] != IGNORED
-    scores = model.lm_head(hidden[:, :-1][wanted])
-    return nn.functional.cross_entropy(scores.float(), batch.labels[:, 1:][wanted])
+    scores = model.lm_head(output[0][:, :-1][wanted])
+    loss = nn.functional.cross_entropy(scores.float(), batch.labels[:, 1:][wanted])
+    return loss, listener.loss(output.hidden_states, batch) if listener else torch.zeros(())
 
 
 @dataclass(frozen=True)
@@ -148,15 +208,18 @@ class Teacher:
     ) -> None:
         """Draw lessons at their weights until the time is up. ``tower``: its share of the learning rate, 0 freezes."""
         kinds, weights = [kind for kind, _ in lessons], np.array([weight for _, weight in lessons])
+        listener = Listener(WIDTH)
         optimizer = _optimizer(self.model, learning_rate, tower)
+        optimizer.add_param_group({"params": list(listener.parameters()), "top": learning_rate})
 
-        def loss_at(step: int) -> tuple[str, Tensor]:
+        def loss_at(step: int) -> Losses:
             # All processes take the same kind at a step, so that none waits for another with a longer one.
             kind = kinds[np.random.default_rng(step).choice(len(kinds), p=weights / weights.sum())]
             chosen = self._some_scenes(batch_size)
             questions = [kind(self.material, int(index), self.generator) for index in chosen]
             batch = collate(questions, self.material, self.processor, self.generator)
-            return kind.__name__, answer_loss(self.model, batch)
+            said, listened = answer_loss(self.model, batch, listener)
+            return kind.__name__, said, listened
 
         self._run(stage, optimizer, loss_at, seconds)
 
@@ -183,7 +246,7 @@ class Teacher:
         tints = torch.stack([self._meaning(words) for words in wording.TINTS])
         places = self._places()
 
-        def loss_at(_: int) -> tuple[str, Tensor]:
+        def loss_at(_: int) -> Losses:
             chosen = torch.tensor(self._some_scenes(batch_size))
             hidden = tower(pixel_values=as_pixels(self.material.pictures[chosen].flatten(0, 1))).last_hidden_state
             image, _, overlay = head(hidden).unflatten(0, (-1, 3)).float().unbind(dim=1)  # each (B, 49, outputs)
@@ -191,7 +254,8 @@ class Teacher:
             seen = torch.cat([image[..., :THINGS], overlay[..., THINGS:-TINTS], image[..., -TINTS:]], dim=2)
             told = projector(hidden).unflatten(0, (-1, 3)).float()
             dense = nn.functional.binary_cross_entropy_with_logits(seen, wanted)
-            return "tower", 2 * dense + nn.functional.mse_loss(told, _said(wanted, things, names, tints, places))
+            said = nn.functional.mse_loss(told, _said(wanted, things, names, tints, places))
+            return "tower", 2 * dense + said, torch.zeros(())
 
         self._run("tower", optimizer, loss_at, seconds)
 
@@ -206,7 +270,7 @@ class Teacher:
         return torch.stack([self._meaning(place((float(x), float(y)), 0.0)) for y in centres for x in centres])
 
     def _run(
-        self, stage: str, optimizer: torch.optim.Optimizer, loss_at: Callable[[int], tuple[str, Tensor]], seconds: float
+        self, stage: str, optimizer: torch.optim.Optimizer, loss_at: Callable[[int], Losses], seconds: float
     ) -> None:
         spent = self.course.begin(stage, optimizer)
         if spent is None:
@@ -215,8 +279,8 @@ class Teacher:
         while (progress := self.team.agreed((time.monotonic() - began) / seconds)) < 1:
             _schedule(optimizer, progress)
             with torch.autocast("cpu", torch.bfloat16):
-                kind, loss = loss_at(step)
-            _step(optimizer, loss, self.team)
+                kind, loss, listened = loss_at(step)
+            _step(optimizer, loss + listened, self.team)
             smooth[kind] = 0.95 * smooth.get(kind, loss.item()) + 0.05 * loss.item()
             step += 1
             if step % LOG_EVERY == 0:
@@ -317,7 +381,7 @@ def _schedule(optimizer: torch.optim.Optimizer, progress: float) -> None:
     warm = min(1.0, progress * 20 + 0.02)
     fall = 0.05 + 0.95 * (1 + np.cos(np.pi * progress)) / 2
     for group in optimizer.param_groups:
-        group["lr"] = group["top"] * warm * fall
+        group["lr"] = float(group["top"] * warm * fall)  # numpy's would need a pickle to be read again
 
 
 def _step(optimizer: torch.optim.Optimizer, loss: Tensor, team: Team) -> None:

@@ -3,6 +3,7 @@
 import logging
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from worker.lvlm.embedded.lessons import (
     listening,
     looking,
     naming,
+    recalling,
     skimming,
 )
 from worker.lvlm.embedded.pupils import draw_scenes
@@ -36,7 +38,7 @@ log = logging.getLogger(__name__)
 SCENES = 2400  # for each process
 HELD_OUT = 0.06  # of these, drawn besides: there the critic's own words teach the judge (half) and calibrate it (half)
 # Shares of the time.
-TOWER, LOOK, SIMPLY, HEED, LISTEN, SHORT, WHOLE, LAST = 0.10, 0.07, 0.06, 0.28, 0.12, 0.10, 0.20, 0.07
+TOWER, LOOK, LISTEN, SHORT, WHOLE, LAST = 0.12, 0.30, 0.08, 0.15, 0.27, 0.08
 Lessons = list[tuple[LessonKind, float]]
 
 
@@ -90,7 +92,7 @@ def _learn(
     course = Course(work, first=rank == 0)
     course.resume(model)
     model.train()
-    _school(model, processor, Team(rank, size), course, minutes, seed, scenes)
+    _school(model, processor, words, Team(rank, size), course, minutes, seed, scenes)
     if rank == 0:
         save(model, processor, out)
     if size > 1:
@@ -101,6 +103,7 @@ def _learn(
 def _school(
     model: LlavaForConditionalGeneration,
     processor: LlavaProcessor,
+    words: Sequence[str],
     team: Team,
     course: Course,
     minutes: float,
@@ -119,12 +122,8 @@ def _school(
     seconds = 60 * minutes
     teacher = Teacher(model, processor, material, np.random.default_rng([seed, team.rank, 2]), team, course)
     teacher.teach_tower(seconds=TOWER * seconds, batch_size=24)
-    look: Lessons = [(naming, 0.4), (looking, 0.6)]
-    teacher.teach("look", look, seconds=LOOK * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=16)
-    simply: Lessons = [(heeding_simply, 0.9), (looking, 0.1)]
-    teacher.teach("heed simply", simply, seconds=SIMPLY * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=24)
-    heed: Lessons = [(heeding, 0.9), (looking, 0.1)]
-    teacher.teach("heed", heed, seconds=HEED * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=24)
+    look: Lessons = [(naming, 0.15), (looking, 0.2), (recalling(words), 0.2), (heeding_simply, 0.15), (heeding, 0.3)]
+    teacher.teach("look and heed", look, seconds=LOOK * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=24)
     listen: Lessons = [(listening, 0.5), (heeding, 0.2), (looking, 0.1), (judging, 0.2)]
     teacher.teach("listen", listen, seconds=LISTEN * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=16)
     short: Lessons = [(skimming, 0.6), (listening, 0.1), (looking, 0.15), (judging, 0.15)]

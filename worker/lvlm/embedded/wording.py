@@ -55,6 +55,9 @@ BARE, SIMPLY = "bare", 0.4  # the family of noun phrases alone, and how often it
 SYLLABLES = ("blo", "zor", "fla", "gri", "mup", "ske", "vro", "tiz", "wub", "qua", "nef", "plo", "dri", "xan", "hof")
 
 
+Mention = tuple[str, Thing]
+
+
 @dataclass(frozen=True)
 class Wording:
     """A specification and what it says: the status of each thing, and what follows for what it does not name."""
@@ -62,6 +65,7 @@ class Wording:
     specification: ClassSpecification
     status: dict[Thing, Status]
     rest: Conclusion  # of what is not named: spurious where nothing is named as spurious
+    mentions: tuple[Mention, ...] = ()  # where the specification speaks of which thing
 
 
 def say(domain: Domain, thing: Thing, generator: Generator, new: New = "", label: int = 0) -> str:
@@ -93,11 +97,10 @@ def specify_simply(domain: Domain, label: int, generator: Generator) -> Wording:
     status: dict[Thing, Status] = dict.fromkeys(THINGS, "unnamed")
     status |= dict.fromkeys(relevant, "relevant")
     status |= dict.fromkeys(spurious, "spurious")
-    texts = [
-        _join([say(domain, thing, generator, label=label) for thing in side], generator)
-        for side in (relevant, spurious)
-    ]
-    return Wording(ClassSpecification(class_name(domain, label, generator), *texts), status, "relevant")
+    sides = [[(say(domain, thing, generator, label=label), thing) for thing in side] for side in (relevant, spurious)]
+    texts = [_join([said for said, _ in side], generator) for side in sides]
+    specification = ClassSpecification(class_name(domain, label, generator), *texts)
+    return Wording(specification, status, "relevant", (*sides[0], *sides[1]))
 
 
 def specify(domain: Domain, label: int, generator: Generator, new: New = "", forms: Sequence[str] = FORMS) -> Wording:
@@ -124,8 +127,8 @@ def worded(meaning: Meaning, domain: Domain, label: int, generator: Generator, n
     status: dict[Thing, Status] = dict.fromkeys(THINGS, "unnamed")
     status |= dict.fromkeys(relevant, "relevant")
     status |= dict.fromkeys(spurious, "spurious")
-    good = _named(domain, relevant, label, generator, new)
-    bad = _named(domain, spurious, label, generator, new)
+    good, of_good = _named(domain, relevant, label, generator, new)
+    bad, of_bad = _named(domain, spurious, label, generator, new)
     liked = _phrase("for", new, generator).format(x=good)
     disliked = _phrase("against", new, generator).format(x=bad)
     rest: Conclusion = "relevant"
@@ -149,7 +152,7 @@ def worded(meaning: Meaning, domain: Domain, label: int, generator: Generator, n
     elif meaning.form == "notes":
         notes, disliked = _phrase("notes_against", new, generator).format(x=bad), ""
     texts = [styled(text, generator) for text in (liked, disliked, notes)]
-    return Wording(ClassSpecification(name, *texts), status, rest)
+    return Wording(ClassSpecification(name, *texts), status, rest, (*of_good, *of_bad))
 
 
 def _families(kind: Kind, new: New) -> Families:
@@ -266,7 +269,10 @@ STRONG, FULL = 0.5, 0.42  # saturation
 
 
 def what_is_said(thing: Thing, wording: Wording) -> str:
-    status = wording.status[thing]
+    return said_of(wording.status[thing])
+
+
+def said_of(status: Status) -> str:
     return {"unnamed": "not named", "unknown": "not known"}.get(status, f"named as {status}")
 
 
@@ -318,14 +324,15 @@ RETOLD = (
 def _strange(meaning: Meaning, domain: Domain, label: int, name: str, generator: Generator, new: New) -> Wording:
     """One side or both name nothing that anyone could know. Of what the other does not name, nobody can tell."""
     odd = [_join([f"the {_strange_word(generator)}" for _ in range(count)], generator) for count in (1, 2)]
-    plain = _named(domain, meaning.relevant, label, generator, new)
+    plain, mentions = _named(domain, meaning.relevant, label, generator, new)
     side = int(generator.integers(3))
     status: dict[Thing, Status] = dict.fromkeys(THINGS, "unknown")
     if side < 2:  # noqa: PLR2004 - the third is neither
         status |= dict.fromkeys(meaning.relevant, ("relevant", "spurious")[side])
     good, bad = ((plain, odd[1]), (odd[0], plain), (odd[0], odd[1]))[side]
     liked, disliked = _phrase("for", new, generator).format(x=good), _phrase("against", new, generator).format(x=bad)
-    return Wording(ClassSpecification(name, styled(liked, generator), styled(disliked, generator)), status, "uncertain")
+    specification = ClassSpecification(name, styled(liked, generator), styled(disliked, generator))
+    return Wording(specification, status, "uncertain", mentions)
 
 
 def _strange_word(generator: Generator) -> str:
@@ -333,15 +340,19 @@ def _strange_word(generator: Generator) -> str:
     return word + one(("", "s", "k", "t", "ing", "er"), generator)
 
 
-def _named(domain: Domain, things: Sequence[Thing], label: int, generator: Generator, new: New) -> str:
-    said = [
-        say(domain, thing, generator, new, label)
+def _named(
+    domain: Domain, things: Sequence[Thing], label: int, generator: Generator, new: New
+) -> tuple[str, tuple[Mention, ...]]:
+    """The things in one list, and how it calls each."""
+    mentions = tuple(
+        (say(domain, thing, generator, new, label), thing)
         for thing in things
         for _ in range(2 if generator.random() < SECOND_NOUN else 1)
-    ]
+    )
+    said = [words for words, _ in mentions]
     if generator.random() < ANOTHER_THING:
         said.append(f"the {one(nouns(domain).others, generator)}")
-    return _join(said, generator)
+    return _join(said, generator), mentions
 
 
 def _sides(generator: Generator) -> tuple[list[Thing], list[Thing]]:

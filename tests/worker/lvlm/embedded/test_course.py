@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from worker.lvlm.embedded import course
+from worker.lvlm.embedded import course, teaching
 from worker.lvlm.embedded.course import LOG, STATE, Course, kept_scenes, plot
 from worker.lvlm.embedded.pupils import digit_scenes
 from worker.lvlm.embedded.scenes import Scene
@@ -14,7 +14,7 @@ from worker.lvlm.embedded.scenes import Scene
 def learner(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
     torch.manual_seed(seed)
     model = nn.Linear(2, 2)
-    return model, torch.optim.AdamW(model.parameters())
+    return model, torch.optim.AdamW([{"params": list(model.parameters()), "top": 1e-3}])
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -33,6 +33,7 @@ def test_a_killed_training_goes_on_with_its_weights_its_optimizer_and_the_time_i
     assert first.begin("look", optimizer) == 0
     first.finish("look", model)
     assert first.begin("heed", optimizer) == 0
+    teaching._schedule(optimizer, 0.3)
     step(model, optimizer)
     first.on_the_way("heed", 12.5, model, optimizer)
 

@@ -21,12 +21,26 @@ from worker.lvlm.embedded.building import (
 from worker.lvlm.embedded.lessons import Lesson, Material, draw_pictures, some_clusters
 from worker.lvlm.embedded.pupils import draw_scenes
 from worker.lvlm.embedded.scenes import Scene
-from worker.lvlm.embedded.teaching import COLOURS, IGNORED, THINGS, TINTS, answer_loss, as_pixels, collate, dense_labels
+from worker.lvlm.embedded.teaching import (
+    COLOURS,
+    IGNORED,
+    STATUSES,
+    THINGS,
+    TINTS,
+    Listener,
+    answer_loss,
+    as_pixels,
+    collate,
+    dense_labels,
+)
 from worker.lvlm.transformers import as_messages
+from worker.method.critic import ClassSpecification
 from worker.method.marks import draw_marks
 
 KINDS = [
     lessons.naming,
+    lessons.heeding_simply,
+    lessons.heeding,
     lessons.looking,
     lessons.listening,
     lessons.skimming,
@@ -118,11 +132,78 @@ def test_the_loss_is_the_mean_over_learned_tokens_as_the_model_itself_computes_i
     words = list(processor().tokenizer.get_vocab())
     model = build_model(words, torch.randn(len(words), WIDTH), 0).eval()
     with torch.inference_mode():
-        ours = answer_loss(model, batch)
+        ours, listened = answer_loss(model, batch)
         theirs = model(
             input_ids=batch.tokens, attention_mask=batch.mask, pixel_values=batch.pictures, labels=batch.labels
         ).loss
     assert float(ours) == pytest.approx(float(theirs), rel=1e-4)
+    assert float(listened) == 0
+
+
+def test_every_word_that_names_a_thing_carries_its_status_in_question_and_answer() -> None:
+    words = wording.Wording(
+        ClassSpecification("7", "Look at the strokes", "the grey box and the empty part"),
+        {"core": "relevant", "artefact": "spurious", "background": "spurious"},
+        "relevant",
+        (("the strokes", "core"), ("the grey box", "artefact"), ("the empty part", "background")),
+    )
+    scene = material().scenes[3]
+    of = lessons._each(
+        words.specification, [("grey square", "x"), ("digit strokes", "y")], lessons.heard(words, "digits")
+    )
+    assert scene.domain == "digits"
+    batch = collate([of, lesson(lessons.looking)], material(), processor())
+    decode = processor().tokenizer.convert_ids_to_tokens
+    row, told, asked = batch.tokens[0], batch.told[0], batch.asked[0]
+    names = {STATUSES[int(status)]: decode(row[told == status]) for status in told.unique() if status != IGNORED}
+    assert names == {"relevant": ["the", "strokes"], "spurious": ["the", "grey", "box", "the", "empty", "part"]}
+    names = {STATUSES[int(status)]: decode(row[asked == status]) for status in asked.unique() if status != IGNORED}
+    assert names == {"relevant": ["digit", "strokes"], "spurious": ["grey", "square"]}
+    assert (batch.told[1] == IGNORED).all()
+    assert (batch.asked[1] == IGNORED).all()
+
+
+def test_words_at_random_are_recalled_with_the_side_they_stood_on() -> None:
+    recalling = lessons.recalling(["a", "knee", "bone", "hair", "ruler", "shadow", "letter", "##s", "frame", "plaster"])
+    seen = set()
+    for index in range(40):
+        of = lesson(recalling, index)
+        relevant, spurious = of.question[0].text.split("Relevant: ")[1].split(". Spurious: ")
+        for given, said in zip(of.answer[::2], of.answer[1::2], strict=True):
+            word = given.text.strip("\n;")
+            assert not given.learned
+            side = "relevant" if word in relevant else "spurious" if word in spurious else ""
+            assert said.text.startswith(f"named as {side};" if side else "not named;")
+            assert of.heard is not None
+            assert dict(of.heard.asked)[word] == (side or "unnamed")
+            seen.add(said.text)
+    assert seen == {
+        "named as relevant; relevant",
+        "named as spurious; spurious",
+        "not named; relevant",
+        "not named; spurious",
+    }
+
+
+def test_the_listener_learns_a_status_from_the_layer_that_holds_it() -> None:
+    batch = collate([lesson(lessons.heeding, index) for index in range(4)], material(), processor())
+    assert (batch.told != IGNORED).any()
+    assert (batch.asked != IGNORED).any()
+    listener = Listener(WIDTH)
+    holding = torch.zeros(*batch.tokens.shape, WIDTH)
+    for statuses in (batch.told, batch.asked):
+        known = statuses != IGNORED
+        holding[known] = torch.nn.functional.one_hot(statuses[known], WIDTH).float()
+    layers = [torch.zeros_like(holding), torch.zeros_like(holding), holding, holding, torch.zeros_like(holding)]
+    optimizer = torch.optim.Adam(listener.parameters(), lr=0.1)
+    first = listener.loss(layers, batch).item()
+    assert first == pytest.approx(2 * np.log(len(STATUSES)), rel=1e-5)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = listener.loss(layers, batch)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.02
 
 
 @pytest.mark.parametrize("index", [0, 5, -1])

@@ -160,3 +160,15 @@ def test_retold_critiques_never_contradict_the_truth() -> None:
         opposite = {"spurious": "relevant", "relevant": "spurious"}[verdict("artefact", words)]
         assert f"Conclusion: {opposite}" not in text
         assert not text.endswith(f"; {opposite}")
+
+
+@pytest.mark.parametrize("form", ["both", "not", "notes"])
+def test_the_mentions_are_the_words_that_name_the_things(form: str) -> None:
+    for words in many(60, (form,)):
+        told = words.specification
+        text = f"{told.relevant} {told.spurious} {told.notes}".lower()
+        assert all(said.lower() in text for said, _ in words.mentions)
+        named = {thing for _, thing in words.mentions}
+        left = {thing for thing, status in words.status.items() if status == "unnamed"}
+        assert named | left == set(THINGS)
+        assert not named & left
