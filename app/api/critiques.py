@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from app.api.bearer import Caller
 from app.api.shapes import VerdictOut
 from app.deps import DBSession
-from app.models import Cluster, Critique, Explanation, Kind, Run, User, Verdict
+from app.models import AgreedVerdict, Cluster, Critique, Explanation, Kind, Run, User, Verdict
+from app.review.agreed import agreed_on
 from app.review.queries import blind_cases_left
 from app.review.standing import standings
 from app.runs.queries import find_run
@@ -39,15 +40,16 @@ def list_verdicts(
     first: Annotated[int, Query(ge=0, le=10**9)] = 0,
     count: Annotated[int, Query(ge=1, le=5000)] = 1000,
 ) -> list[VerdictOut]:
-    """The judge's word on every cluster of a critique, and what stands after review."""
+    """The judge's word on every cluster of a critique, what the newest consensus makes of it, and what stands."""
     critique = find_critique(session, run_id)
     read_blind_first(session, critique, caller)
     standing = {each.cluster_id: each for each in standings(session, critique.id)}
     rows = session.execute(
-        select(Verdict, Cluster, Explanation.image_id)
+        select(Verdict, Cluster, Explanation.image_id, AgreedVerdict)
         .join(Critique, Critique.id == Verdict.critique_id)
         .join(Cluster, Cluster.id == Verdict.cluster_id)
         .join(Explanation, Explanation.id == Cluster.explanation_id)
+        .outerjoin(AgreedVerdict, agreed_on(critique, Cluster.id))
         .where(Critique.run_id == critique.id)
         .order_by(Explanation.position, Cluster.number)
         .offset(first)
@@ -68,7 +70,12 @@ def list_verdicts(
             reason=verdict.reason,
             flag=verdict.flag,
             stands=standing[cluster.id].value,
+            stands_p_spurious=standing[cluster.id].p_spurious,
+            source=standing[cluster.id].source,
+            overruled=agreed.overruled if agreed else False,
+            reason_id=agreed.reason_id if agreed else None,
+            nearest=[UUID(each) for each in agreed.nearest] if agreed else [],
             reviewed=standing[cluster.id].reviewed,
         )
-        for verdict, cluster, image_id in rows
+        for verdict, cluster, image_id, agreed in rows
     ]

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.models import Answer, Kind, Origin, Role, Specification, Split, Stage, State, TargetClass, VerdictValue
+from app.models import Answer, Kind, Origin, Role, Source, Specification, Split, Stage, State, TargetClass, VerdictValue
 from app.models.figures import Figures
 from app.projects.queries import LoopState, Step
 from app.runs.parameters import (
@@ -207,7 +207,12 @@ class VerdictOut(BaseModel):
     flag: str = Field(
         description="how the verdict contradicts the critic's words or the specification; empty: it does not"
     )
-    stands: VerdictValue = Field(description="after review: people's word where there is one, else the judge's")
+    stands: VerdictValue = Field(description="people's word where there is one, else the consensus's, else the judge's")
+    stands_p_spurious: float = Field(description="of what stands: 0 or 1 where people have said so")
+    source: Source = Field(description="whose word stands: a person's, the probe's of similar clusters, the judge's")
+    overruled: bool = Field(description="the newest consensus says the opposite of what the judge was sure of")
+    reason_id: UUID | None = Field(description="the reviewed cluster without which the consensus would say otherwise")
+    nearest: list[UUID] = Field(description="the clusters of other images that the consensus finds most similar")
     reviewed: bool
 
 

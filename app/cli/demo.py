@@ -12,7 +12,7 @@ from sqlalchemy.orm import selectinload
 
 from app.accounts.actions import create_user, sign_in_link
 from app.check.queries import checks_of
-from app.cli.loop import as_document, newest_comparison, show_comparison, text_of
+from app.cli.loop import as_document, follow_consensus, newest_comparison, show_comparison, text_of
 from app.cli.output import CommandError, Json, show
 from app.cli.servers import run_all
 from app.cli.waiting import do, follow
@@ -134,6 +134,7 @@ def go_round(project_id: UUID) -> None:
         for said in told["sentences"][:1]:
             print(f"  {text_of(said)}", file=sys.stderr, flush=True)
     critique = ask_critic(project_id, analysis)
+    follow_consensus(critique.id, quiet=False, through_queue=True)
     # As the benchmark decoymnist chose on validation digits: the logits of this small net are large.
     correction = RealignmentParameters(critique_id=critique.id, epochs=30, learning_rate=1e-3, consistency=0.1)
     run(project_id, Kind.REALIGNMENT, correction)

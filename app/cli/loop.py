@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
+from uuid import UUID
 
 import typer
 from sqlalchemy import select
@@ -23,7 +24,7 @@ from app.cli.waiting import do, follow
 from app.db import reading, transaction
 from app.decisions.queries import Comparison
 from app.decisions.queries import compare as compare_with_parent
-from app.models import Project, Report, TargetClass, VerdictValue
+from app.models import Kind, Project, Report, Run, Source, State, TargetClass, VerdictValue
 from app.models.figures import Estimate, Figures
 from app.projects import queries
 from app.review.standing import standings
@@ -136,11 +137,34 @@ def critique(project: ProjectName, acting: As = "", as_json: Json = False) -> No
         analysis, version = newest_analysis(session, found), newest_specification(session, found)
         run_id = start_critique(session, found, acting_user(session, acting), analysis, version).id
     run = follow(run_id, quiet=as_json)
+    follow_consensus(run.id, quiet=as_json)
     with reading() as session:
-        values = [standing.value for standing in standings(session, run.id)]
+        found_standing = standings(session, run.id)
+    values, sources = [each.value for each in found_standing], [each.source for each in found_standing]
     counted = {value.value: values.count(value) for value in VerdictValue}
+    by_source = {source.value: sources.count(source) for source in Source}
     told = ", ".join(f"{count} {value}" for value, count in counted.items())
-    show({"run": str(run.id), "clusters": len(values), **counted}, as_json, f"{len(values)} clusters: {told}.")
+    whose = (
+        f"{by_source['review']} by people, {by_source['probe']} by similar clusters, {by_source['judge']} by the judge"
+    )
+    document = {"run": str(run.id), "clusters": len(values), **counted, "by": by_source}
+    show(document, as_json, f"{len(values)} clusters: {told}; {whose}.")
+
+
+def follow_consensus(critique_id: UUID, quiet: bool, *, through_queue: bool = False) -> None:
+    """Waits for the consensus that follows a critique by itself, so that what is done next goes by it."""
+    with reading() as session:
+        under_way = session.scalar(
+            select(Run.id)
+            .where(
+                Run.kind == Kind.CONSENSUS,
+                Run.parameters["critique_id"].as_string() == str(critique_id),
+                Run.state.in_([State.QUEUED, State.RUNNING]),
+            )
+            .limit(1)
+        )
+    if under_way is not None:
+        follow(under_way, quiet, through_queue=through_queue)
 
 
 def realign(

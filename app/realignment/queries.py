@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.decisions import acceptance
 from app.decisions.queries import Measured, newest_reports
-from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Split, State, VerdictValue
+from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Source, Split, State, VerdictValue
 from app.review.standing import Standing, standings
 from app.runs.parameters import RealignmentParameters
 
@@ -26,6 +26,7 @@ class Ingredients:
     relevant: int
     uncertain: int
     by_people: int
+    by_similar: int  # follow the regions that look like them
 
     @property
     def clusters(self) -> int:
@@ -60,6 +61,7 @@ def ingredients_of(found: Sequence[Standing]) -> Ingredients:
         relevant=how_many(VerdictValue.RELEVANT),
         uncertain=how_many(VerdictValue.UNCERTAIN),
         by_people=sum(each.reviewed for each in found),
+        by_similar=sum(each.source is Source.PROBE for each in found),
     )
 
 

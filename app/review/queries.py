@@ -1,8 +1,8 @@
 """Which case a reader sees next, and what may be shown with it.
 
 A case is one cluster in its picture. A reader first answers a blind sample, the same for every reader, before any
-verdict leaves the server; then come all other clusters that nobody has answered, the least certain and most
-influential first.
+verdict leaves the server; then come all other clusters that nobody has answered: first those whose review would change
+most by the newest consensus, then the least certain and most influential.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, false, 
 from sqlalchemy.orm import Session, contains_eager
 
 from app.models import (
+    AgreedVerdict,
     Answer,
     Cluster,
     Critique,
@@ -21,6 +22,7 @@ from app.models import (
     Review,
     Role,
     Run,
+    Source,
     Specification,
     SpecificationEntry,
     User,
@@ -29,16 +31,36 @@ from app.models import (
 )
 from app.models.figures import Estimate
 from app.projects.queries import REVIEW_SAMPLE
+from app.review.agreed import agreed_on, unreviewed_value
 from app.statistics import wilson
 
 
 @dataclass(frozen=True)
+class Narrowed:
+    """To one class, to one kind of region of the newest consensus, or to neither."""
+
+    class_id: UUID | None = None
+    kind: int | None = None
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """On images and agreed verdicts."""
+        return and_(
+            Image.class_id == self.class_id if self.class_id else true(),
+            AgreedVerdict.kind == self.kind if self.kind is not None else true(),
+        )
+
+
+ALL = Narrowed()
+
+
+@dataclass(frozen=True)
 class Counts:
-    """Clusters of a critique, of one class where that is asked for."""
+    """Clusters of a critique, narrowed where that is asked for."""
 
     total: int
     answered: int  # by anyone
-    uncertain_left: int  # that the judge left uncertain and nobody answered
+    uncertain_left: int  # that stand as uncertain and nobody answered
     agreement: Estimate  # of the judge with blind readers, where both said spurious or relevant
 
     @property
@@ -64,6 +86,18 @@ class Line:
     cluster: Cluster
     mine: Answer | None
     verdict: Verdict | None
+    agreed: AgreedVerdict | None = None
+
+    @property
+    def goes_by_others(self) -> bool:
+        """Whether similar regions say something else than the judge, which was wrong or not sure."""
+        return (
+            self.agreed is not None
+            and self.verdict is not None
+            and self.agreed.source is Source.PROBE
+            and self.agreed.value is not VerdictValue.UNCERTAIN
+            and self.agreed.value is not self.verdict.value
+        )
 
 
 @dataclass(frozen=True)
@@ -71,8 +105,12 @@ class Case:
     """One screen: a picture, the cluster asked about, and the lines of all its clusters."""
 
     explanation: Explanation
-    asked: Cluster
+    line: Line  # of the cluster asked about
     lines: Sequence[Line]
+
+    @property
+    def asked(self) -> Cluster:
+        return self.line.cluster
 
 
 @dataclass(frozen=True)
@@ -105,18 +143,14 @@ def standing_answers(critique: Run) -> CTE:
     )
 
 
-def of_class(class_id: UUID | None) -> ColumnElement[bool]:
-    return Image.class_id == class_id if class_id else true()
-
-
-def worklist(session: Session, critique: Run, reader: User, class_id: UUID | None = None) -> Worklist:
-    counts = count_cases(session, critique, class_id)
+def worklist(session: Session, critique: Run, reader: User, narrowed: Narrowed = ALL) -> Worklist:
+    counts = count_cases(session, critique, narrowed)
     sample = blind_sample(session, critique, reader)
     open_cases = [cluster_id for cluster_id, answered in sample if not answered]
     # Where there are few clusters, half of them are read blind, so that some are left to be read with the critic.
     if open_cases:
         return Worklist(True, len(sample), len(sample) - len(open_cases), counts, open_cases[0])
-    return Worklist(False, len(sample), len(sample), counts, next_case(session, critique, class_id))
+    return Worklist(False, len(sample), len(sample), counts, next_case(session, critique, narrowed))
 
 
 def blind_sample(session: Session, critique: Run, reader: User) -> list[tuple[UUID, bool]]:
@@ -149,10 +183,11 @@ def blind_cases_left(session: Session, critique: Run, reader: User) -> int:
     return sum(not answered for _, answered in blind_sample(session, critique, reader))
 
 
-def count_cases(session: Session, critique: Run, class_id: UUID | None) -> Counts:
+def count_cases(session: Session, critique: Run, narrowed: Narrowed = ALL) -> Counts:
     answers = answers_by_cluster(critique)
     unanswered = answers.c.answers.is_(None)
     uncertain = Verdict.value == VerdictValue.UNCERTAIN
+    stays_uncertain = unreviewed_value() == VerdictValue.UNCERTAIN
     agreeing = case(
         (Verdict.value == VerdictValue.SPURIOUS, answers.c.blind_spurious),
         (Verdict.value == VerdictValue.RELEVANT, answers.c.blind_relevant),
@@ -163,7 +198,7 @@ def count_cases(session: Session, critique: Run, class_id: UUID | None) -> Count
         select(
             func.count(),
             func.sum(case((unanswered, 1), else_=0)),
-            func.sum(case((and_(unanswered, uncertain), 1), else_=0)),
+            func.sum(case((and_(unanswered, stays_uncertain), 1), else_=0)),
             func.sum(agreeing),
             func.sum(compared),
         )
@@ -172,7 +207,8 @@ def count_cases(session: Session, critique: Run, class_id: UUID | None) -> Count
         .join(Explanation, Explanation.id == Critique.explanation_id)
         .join(Image, Image.id == Explanation.image_id)
         .outerjoin(answers, answers.c.cluster_id == Verdict.cluster_id)
-        .where(Critique.run_id == critique.id, of_class(class_id))
+        .outerjoin(AgreedVerdict, agreed_on(critique, Verdict.cluster_id))
+        .where(Critique.run_id == critique.id, narrowed.condition)
     ).one()
     # PostgreSQL gives the sum of a sum as a Decimal, which no float can be multiplied with.
     return Counts(total, total - (left or 0), uncertain_left or 0, wilson(int(agreed or 0), int(n or 0)))
@@ -193,8 +229,11 @@ def answers_by_cluster(critique: Run) -> Subquery:
     )
 
 
-def next_case(session: Session, critique: Run, class_id: UUID | None) -> UUID | None:
-    """What the judge left uncertain first; then by doubt times influence, where influence is evidence plus effect."""
+def next_case(session: Session, critique: Run, narrowed: Narrowed = ALL) -> UUID | None:
+    """In the order of the newest consensus; after that what stands as uncertain, then by doubt times influence.
+
+    Influence is evidence plus effect.
+    """
     standing = standing_answers(critique)
     doubt = 1 - 2 * func.abs(Verdict.p_spurious - 0.5)
     influence = Cluster.share + func.abs(Cluster.effect)
@@ -204,13 +243,18 @@ def next_case(session: Session, critique: Run, class_id: UUID | None) -> UUID | 
         .join(Cluster, Cluster.id == Verdict.cluster_id)
         .join(Explanation, Explanation.id == Critique.explanation_id)
         .join(Image, Image.id == Explanation.image_id)
+        .outerjoin(AgreedVerdict, agreed_on(critique, Verdict.cluster_id))
         .where(
             Critique.run_id == critique.id,
             Verdict.cluster_id.not_in(select(standing.c.cluster_id)),
-            of_class(class_id),
+            narrowed.condition,
         )
         .order_by(
-            case((Verdict.value == VerdictValue.UNCERTAIN, 0), else_=1), (doubt * influence).desc(), Verdict.cluster_id
+            case((AgreedVerdict.place.is_(None), 1), else_=0),
+            AgreedVerdict.place,
+            case((unreviewed_value() == VerdictValue.UNCERTAIN, 0), else_=1),
+            (doubt * influence).desc(),
+            Verdict.cluster_id,
         )
         .limit(1)
     )
@@ -221,24 +265,26 @@ def load_case(session: Session, critique: Run, reader: User, cluster_id: UUID, *
     standing = standing_answers(critique)
     mine = and_(standing.c.cluster_id == Cluster.id, standing.c.user_id == reader.id)
     shown = select(Cluster.explanation_id).where(Cluster.id == cluster_id).scalar_subquery()
+    is_open = false() if blind else true()
     in_critique = and_(
         Verdict.cluster_id == Cluster.id,
         Verdict.critique_id.in_(select(Critique.id).where(Critique.run_id == critique.id)),
-        false() if blind else true(),
+        is_open,
     )
     rows = session.execute(
-        select(Cluster, standing.c.answer, Verdict)
+        select(Cluster, standing.c.answer, Verdict, AgreedVerdict)
         .join(Explanation, Explanation.id == Cluster.explanation_id)
         .join(Image, Image.id == Explanation.image_id)
         .outerjoin(standing, mine)
         .outerjoin(Verdict, in_critique)
+        .outerjoin(AgreedVerdict, and_(agreed_on(critique, Cluster.id), is_open))
         .where(Cluster.explanation_id == shown)
         .order_by(Cluster.number)
         .options(contains_eager(Cluster.explanation).contains_eager(Explanation.image))
     ).all()
-    lines = [Line(cluster, answer, verdict) for cluster, answer, verdict in rows]
-    asked = next((line.cluster for line in lines if line.cluster.id == cluster_id), None)
-    return Case(asked.explanation, asked, lines) if asked else None
+    lines = [Line(*row) for row in rows]
+    asked = next((line for line in lines if line.cluster.id == cluster_id), None)
+    return Case(asked.cluster.explanation, asked, lines) if asked else None
 
 
 def said_of(session: Session, critique: Run, class_id: UUID) -> Said | None:

@@ -1,6 +1,7 @@
 """Page 4, Review: one case a screen, answered by key; the first ones blind."""
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
@@ -12,7 +13,7 @@ from app.models import Answer, Kind, Project, Run, State, User
 from app.projects.lvlm import speaker_in, speaker_of
 from app.projects.queries import LoopState, Step, loop_state, newest_specification
 from app.projects.work import unfinished_run
-from app.review import queries
+from app.review import agreed, queries
 from app.review.actions import record_answer, take_back
 
 router = APIRouter(prefix="/projects/{project_id}/review")
@@ -32,7 +33,12 @@ CurrentCritique = Annotated[Run, Depends(get_critique)]
 
 @router.get("")
 def show_review(
-    request: Request, session: DBSession, reader: Clinician, project: CurrentProject, class_id: UUID | None = None
+    request: Request,
+    session: DBSession,
+    reader: Clinician,
+    project: CurrentProject,
+    class_id: UUID | None = None,
+    kind: int | None = None,
 ) -> Response:
     loop = loop_state(session, project)
     run = unfinished_run(session, project, Step.REVIEW)
@@ -44,7 +50,7 @@ def show_review(
         step=Step.REVIEW,
         loop=loop,
         run=run,
-        **case_context(session, project, loop.critique, reader, class_id),
+        **case_context(session, project, loop.critique, reader, queries.Narrowed(class_id, kind)),
     )
 
 
@@ -67,14 +73,15 @@ def case_context(
     project: Project,
     critique: Run,
     reader: User,
-    class_id: UUID | None,
+    narrowed: queries.Narrowed,
     cluster_id: UUID | None = None,
 ) -> dict[str, Any]:
     """What the block ``case`` needs: the next case, or the one given."""
-    work = queries.worklist(session, critique, reader, class_id)
+    work = queries.worklist(session, critique, reader, narrowed)
     shown = cluster_id or work.next_id
     case = queries.load_case(session, critique, reader, shown, blind=work.blind) if shown else None
     target = next((each for each in project.classes if case and each.id == case.explanation.image.class_id), None)
+    why = case.line.agreed if case and case.line.goes_by_others else None
     remaining = work.sample - work.sample_answered if work.blind else work.counts.left
     return {
         "project": project,
@@ -83,11 +90,30 @@ def case_context(
         "case": case,
         "target": target,
         "said": queries.said_of(session, critique, target.id) if target else None,
-        "class_id": class_id,
-        "chosen_class": next((each for each in project.classes if each.id == class_id), None),
+        "similar": agreed.similar_regions(session, critique, why) if why else [],
+        "class_id": narrowed.class_id,
+        "kind": narrowed.kind,
+        "chosen_class": next((each for each in project.classes if each.id == narrowed.class_id), None),
         "speaker": speaker_in(critique),
         "seconds_left": remaining * SECONDS_A_CASE,
     }
+
+
+@router.get("/{critique_id}/differences")
+def show_differences(
+    request: Request, session: DBSession, reader: Clinician, project: CurrentProject, critique: CurrentCritique
+) -> Response:
+    """The line that Review and Realign show by themselves, and the page behind it; closed during a blind reading."""
+    blind_left = queries.blind_cases_left(session, critique, reader)
+    told: dict[str, Any] = {
+        "project": project,
+        "critique": critique,
+        "blind_left": blind_left,
+        "found": None if blind_left else agreed.differences_of(session, critique),
+    }
+    if request.headers.get("HX-Request") == "true":
+        return page(request, "review/differences.html", "line", **told)
+    return page(request, "review/differences.html", step=Step.REVIEW, loop=loop_state(session, project), **told)
 
 
 @router.post("/{critique_id}/answers")
@@ -100,11 +126,12 @@ def give_answer(
     cluster_id: Annotated[UUID, Form()],
     answer: Annotated[Answer, Form()],
     class_id: Annotated[UUID | None, Form()] = None,
+    kind: Annotated[int | None, Form()] = None,
 ) -> Response:
     if answer is Answer.WITHDRAWN:
         raise HTTPException(422, "An answer is taken back with Undo.")
     record_answer(session, critique, reader, cluster_id, answer)
-    return next_screen(request, session, project, critique, reader, class_id, None)
+    return next_screen(request, session, project, critique, reader, queries.Narrowed(class_id, kind), None)
 
 
 @router.post("/{critique_id}/undo")
@@ -115,9 +142,10 @@ def undo(
     project: CurrentProject,
     critique: CurrentCritique,
     class_id: Annotated[UUID | None, Form()] = None,
+    kind: Annotated[int | None, Form()] = None,
 ) -> Response:
     cluster_id = take_back(session, critique, reader)
-    return next_screen(request, session, project, critique, reader, class_id, cluster_id)
+    return next_screen(request, session, project, critique, reader, queries.Narrowed(class_id, kind), cluster_id)
 
 
 def next_screen(
@@ -126,11 +154,12 @@ def next_screen(
     project: Project,
     critique: Run,
     reader: User,
-    class_id: UUID | None,
+    narrowed: queries.Narrowed,
     cluster_id: UUID | None,
 ) -> Response:
     if request.headers.get("HX-Request") != "true":
-        chosen = f"?class_id={class_id}" if class_id else ""
-        return RedirectResponse(f"/projects/{project.id}/review{chosen}", 303)
-    context = case_context(session, project, critique, reader, class_id, cluster_id)
+        chosen = {"class_id": narrowed.class_id, "kind": narrowed.kind}
+        query = urlencode({name: value for name, value in chosen.items() if value is not None})
+        return RedirectResponse(f"/projects/{project.id}/review{'?' if query else ''}{query}", 303)
+    context = case_context(session, project, critique, reader, narrowed, cluster_id)
     return page(request, "review/review.html", "case", **context)

@@ -1,10 +1,11 @@
 """What stands for each cluster: people's word where there is one, else the consensus's, else the judge's."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, and_, select
+from sqlalchemy import ScalarSelect, Select, and_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.models import (
@@ -66,15 +67,23 @@ def newest_consensus(critique_id: UUID) -> ScalarSelect[UUID]:
 
 def newest_answers(session: Session, critique_id: UUID) -> dict[UUID, dict[UUID, Answer]]:
     """By cluster and reader. A person's word on a cluster outlasts the critique in which it was given."""
-    statement = (
+    return by_cluster(
+        session,
         select(Review)
         .join(Cluster, Cluster.id == Review.cluster_id)
         .join(Critique, Critique.explanation_id == Cluster.explanation_id)
-        .where(Critique.run_id == critique_id)
-        .order_by(Review.created_at, Review.id)
+        .where(Critique.run_id == critique_id),
     )
+
+
+def newest_answers_on(session: Session, cluster_ids: Sequence[UUID]) -> dict[UUID, dict[UUID, Answer]]:
+    """By cluster and reader, of these clusters alone."""
+    return by_cluster(session, select(Review).where(Review.cluster_id.in_(cluster_ids)))
+
+
+def by_cluster(session: Session, reviews: Select[Review]) -> dict[UUID, dict[UUID, Answer]]:
     answers: dict[UUID, dict[UUID, Answer]] = defaultdict(dict)
-    for review in session.scalars(statement):
+    for review in session.scalars(reviews.order_by(Review.created_at, Review.id)):
         answers[review.cluster_id][review.user_id] = review.answer
     return answers
 

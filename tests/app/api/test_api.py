@@ -2,7 +2,7 @@ import json
 import re
 from collections.abc import Callable, Generator
 from io import BytesIO
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,7 +12,22 @@ from app.accounts.actions import create_token, switch_off, switch_on
 from app.accounts.attempts import attempts
 from app.db import transaction
 from app.main import create_app
-from app.models import Cluster, Kind, Role, Run, State, Token, User, Verdict
+from app.models import (
+    AgreedVerdict,
+    Answer,
+    Cluster,
+    Kind,
+    Review,
+    Role,
+    Run,
+    Source,
+    State,
+    Token,
+    User,
+    Verdict,
+    VerdictValue,
+)
+from app.runs.parameters import ConsensusParameters
 from app.storage import storage
 from tests import factories
 from tests.app.conftest import Browser
@@ -197,6 +212,7 @@ def test_work_of_any_kind_is_started_followed_and_stopped(program: TestClient, w
         "analysis": {"checkpoint_id": checkpoint},
         "critique": {"analysis_id": str(whole.analysis.id), "specification_id": str(whole.specification.id)},
         "realignment": {"critique_id": critique},
+        "consensus": {"critique_id": critique},
         "evaluation": {"checkpoint_ids": [checkpoint]},
         "training": whole_training(),
     }
@@ -224,6 +240,7 @@ def test_a_run_takes_nothing_from_another_project(program: TestClient, whole: Lo
         "critique": ids,
         "trial": trial,
         "realignment": {"critique_id": str(whole.critique.id)},
+        "consensus": {"critique_id": str(whole.critique.id)},
         "evaluation": {"checkpoint_ids": [str(whole.original.id)]},
     }
     for kind, parameters in asked.items():
@@ -269,6 +286,28 @@ def test_verdicts_tell_the_judge_and_what_stands(program: TestClient, whole: Loo
     assert {each["stands"] == each["value"] for each in verdicts} == {True}
     assert program.get(f"runs/{whole.critique.id}/verdicts", params={"first": 1, "count": 2}).json() == verdicts[1:3]
     assert program.get(f"runs/{whole.analysis.id}/verdicts").status_code == 422
+
+
+@pytest.mark.usefixtures("database")
+def test_verdicts_tell_whose_word_stands_with_its_probability_and_why(program: TestClient, whole: Loop) -> None:
+    address = f"runs/{whole.critique.id}/verdicts"
+    first, second, third = (each["cluster_id"] for each in program.get(address).json()[:3])
+    assert {each["source"] for each in program.get(address).json()} == {"judge"}
+    with transaction() as session:
+        parameters = ConsensusParameters(critique_id=whole.critique.id)
+        run = factories.add_run(session, whole.project, parameters, Kind.CONSENSUS)
+        agreed = {"run_id": run.id, "kind": 0, "value": VerdictValue.SPURIOUS, "source": Source.PROBE}
+        for cluster in (first, second):
+            more = {"p_spurious": 0.93, "overruled": True, "reason_id": UUID(third), "nearest": [third]}
+            session.add(AgreedVerdict(cluster_id=UUID(cluster), **agreed, **more))
+        said = {"user_id": whole.clinician.id, "run_id": whole.critique.id, "blind": False}
+        session.add(Review(cluster_id=UUID(second), answer=Answer.RELEVANT, **said))
+    probed, reviewed, judged = program.get(address).json()[:3]
+    assert (probed["stands"], probed["source"], probed["stands_p_spurious"]) == ("spurious", "probe", 0.93)
+    assert (probed["overruled"], probed["reason_id"], probed["nearest"]) == (True, third, [third])
+    assert (reviewed["stands"], reviewed["source"], reviewed["stands_p_spurious"]) == ("relevant", "review", 0)
+    assert (judged["stands"], judged["source"]) == (judged["value"], "judge")
+    assert (judged["stands_p_spurious"], judged["nearest"]) == (judged["p_spurious"], [])
 
 
 @pytest.mark.usefixtures("database")

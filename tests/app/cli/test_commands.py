@@ -101,7 +101,7 @@ def test_without_an_lvlm_every_cluster_waits_for_a_person(folder, trained):
     command(folder, "specify", "--project", "Shapes", "--ignore", "the white corner")
     command(folder, "analyse", "--project", "Shapes", "--count", "4", "--components", "2")
     judged = answer(folder, "critique", "--project", "Shapes")
-    assert judged["clusters"] == judged["uncertain"] > 0
+    assert judged["clusters"] == judged["uncertain"] == judged["by"]["judge"] > 0
     refused = command(folder, "realign", "--project", "Shapes", "--json")
     assert refused.returncode == 1
     assert "Review the cases" in json.loads(refused.stdout)["error"]

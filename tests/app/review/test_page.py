@@ -240,7 +240,7 @@ def test_when_all_is_read_the_page_leads_on(loop: Loop, page: Browser) -> None:
     assert "Every region is read" in text
     assert f"/projects/{loop.project.id}/realign" in text
     with reading() as session:
-        assert next_case(session, loop.critique, None) is None
+        assert next_case(session, loop.critique) is None
 
 
 def test_words_of_the_critic_are_escaped(loop: Loop, page: Browser) -> None:

@@ -3,7 +3,13 @@ import pytest
 from app.db import transaction
 from app.models import Kind, State
 from app.runs.belonging import ForeignError, refuse_foreign
-from app.runs.parameters import CritiqueParameters, EvaluationParameters, Parameters, RealignmentParameters
+from app.runs.parameters import (
+    ConsensusParameters,
+    CritiqueParameters,
+    EvaluationParameters,
+    Parameters,
+    RealignmentParameters,
+)
 from tests import factories
 from tests.factories import Loop
 
@@ -18,6 +24,7 @@ def on_what_stands(loop: Loop) -> list[Parameters]:
     return [
         CritiqueParameters(analysis_id=loop.analysis.id, specification_id=loop.specification.id),
         RealignmentParameters(critique_id=loop.critique.id),
+        ConsensusParameters(critique_id=loop.critique.id),
         EvaluationParameters(checkpoint_ids=(loop.original.id,), critique_id=loop.critique.id),
     ]
 

@@ -1,0 +1,140 @@
+"""What the newest consensus of a critique has to tell a reader: where it differs from the judge, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, case, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, defer, joinedload
+
+from app.models import (
+    AgreedVerdict,
+    Answer,
+    Cluster,
+    Critique,
+    Explanation,
+    Kind,
+    Run,
+    Source,
+    State,
+    Verdict,
+    VerdictValue,
+)
+from app.models.figures import Estimate
+from app.review.standing import newest_answers_on, newest_consensus, settle
+from app.statistics import wilson
+
+# A kind of region is to be read by people where at least so much of it differs for certain, until so many have been.
+LARGE, ENOUGH = 0.1, 4
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the consensus is from the judge, over all regions or within one kind; the first has no kind."""
+
+    kind: int | None
+    name: str
+    regions: int
+    reviewed: int  # regions with a person's word
+    judged_spurious: float  # share, by the judge
+    found_spurious: float  # share, by similar regions and people
+    differ: Estimate
+
+    @property
+    def is_large(self) -> bool:
+        return self.differ.low is not None and self.differ.low >= LARGE
+
+    @property
+    def asks_for_reviews(self) -> bool:
+        return self.is_large and self.reviewed < ENOUGH
+
+
+@dataclass(frozen=True)
+class Differences:
+    """whole and kinds are those of the newest consensus done; ``whole`` is None where there is none."""
+
+    whole: Difference | None
+    kinds: Sequence[Difference]
+    fell_back: str  # why verdicts on similar regions were not compared
+    under_way: bool
+    error: str  # of the newest one, where it failed
+
+    @property
+    def to_read(self) -> Sequence[Difference]:
+        return [kind for kind in self.kinds if kind.asks_for_reviews]
+
+
+@dataclass(frozen=True)
+class Similar:
+    """A region of another picture that looks like the one asked about."""
+
+    cluster: Cluster
+    value: VerdictValue
+    by_person: bool
+
+
+def agreed_on(critique: Run, cluster_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Joins what the newest consensus says of a cluster."""
+    return and_(AgreedVerdict.cluster_id == cluster_id, AgreedVerdict.run_id == newest_consensus(critique.id))
+
+
+def unreviewed_value() -> ColumnElement[VerdictValue]:
+    """What stands where nobody has answered; a row that went by an answer taken back since says nothing any more."""
+    return case((AgreedVerdict.source.in_([Source.PROBE, Source.JUDGE]), AgreedVerdict.value), else_=Verdict.value)
+
+
+def differences_of(session: Session, critique: Run) -> Differences:
+    runs = session.scalars(
+        select(Run)
+        .where(
+            Run.project_id == critique.project_id,
+            Run.kind == Kind.CONSENSUS,
+            Run.parameters["critique_id"].as_string() == str(critique.id),
+        )
+        .order_by(Run.created_at.desc())
+        .options(defer(Run.result), defer(Run.error_details))
+    ).all()
+    done = next((run for run in runs if run.state is State.SUCCEEDED), None)
+    result: dict[str, Any] = session.scalar(select(Run.result).where(Run.id == done.id)) or {} if done else {}
+    return Differences(
+        whole=difference(result["difference"]) if "difference" in result else None,
+        kinds=[difference(kind) for kind in result.get("kinds", [])],
+        fell_back=result.get("fell_back", ""),
+        under_way=bool(runs) and not runs[0].state.is_final,
+        error=runs[0].error if runs and runs[0].state is State.FAILED else "",
+    )
+
+
+def difference(told: dict[str, Any]) -> Difference:
+    """As the worker keeps it in the run's result."""
+    return Difference(
+        kind=told.get("kind"),
+        name=told.get("name", ""),
+        regions=told["clusters"],
+        reviewed=told["reviewed"],
+        judged_spurious=told["judged_spurious"],
+        found_spurious=told["found_spurious"],
+        differ=wilson(told["differ"], told["clusters"]),
+    )
+
+
+def similar_regions(session: Session, critique: Run, agreed: AgreedVerdict) -> list[Similar]:
+    """Why it was agreed so: the review that decided first, where one did, then the nearest regions."""
+    chosen = [agreed.reason_id, *(UUID(each) for each in agreed.nearest)]
+    ids = list(dict.fromkeys(each for each in chosen if each is not None))
+    of_critique = select(Critique.id).where(Critique.run_id == critique.id)
+    rows = session.execute(
+        select(Cluster, Verdict.value)
+        .outerjoin(Verdict, and_(Verdict.cluster_id == Cluster.id, Verdict.critique_id.in_(of_critique)))
+        .where(Cluster.id.in_(ids))
+        .options(joinedload(Cluster.explanation).joinedload(Explanation.image))
+    )
+    answers = newest_answers_on(session, ids)
+    found = {cluster.id: similar(cluster, value, answers.get(cluster.id, {})) for cluster, value in rows}
+    return [found[each] for each in ids if each in found]
+
+
+def similar(cluster: Cluster, judged: VerdictValue | None, answers: dict[UUID, Answer]) -> Similar:
+    said = settle(answers)
+    return Similar(cluster, said or judged or VerdictValue.UNCERTAIN, by_person=said is not None)
