@@ -66,6 +66,8 @@ def list_verdicts(
             words=cluster.words,
             value=verdict.value,
             p_spurious=verdict.p_spurious,
+            p_calibrated=verdict.p_calibrated,
+            agreement=verdict.agreement,
             text=verdict.text,
             reason=verdict.reason,
             flag=verdict.flag,

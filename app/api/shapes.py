@@ -13,6 +13,7 @@ from app.models.figures import Figures
 from app.projects.queries import LoopState, Step
 from app.runs.parameters import (
     AnalysisParameters,
+    CalibrationParameters,
     CheckParameters,
     ConsensusParameters,
     CritiqueParameters,
@@ -202,6 +203,8 @@ class VerdictOut(BaseModel):
     words: str
     value: VerdictValue
     p_spurious: float
+    p_calibrated: float | None = Field(description="what P(spurious) has come to, by people's answers on other images")
+    agreement: float | None = Field(description="share of the passes that agree with most; none: it was asked once")
     text: str = Field(description="the critic's words on this cluster")
     reason: str
     flag: str = Field(
@@ -298,6 +301,7 @@ AnyStart = (
     Start[Literal["training"], TrainingParameters]
     | Start[Literal["analysis"], AnalysisParameters]
     | Start[Literal["critique"], CritiqueParameters]
+    | Start[Literal["calibration"], CalibrationParameters]
     | Start[Literal["trial"], TrialParameters]
     | Start[Literal["consensus"], ConsensusParameters]
     | Start[Literal["realignment"], RealignmentParameters]

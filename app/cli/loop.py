@@ -37,7 +37,7 @@ from app.runs.parameters import (
     RealignmentParameters,
     Strategy,
 )
-from app.specifications.actions import save_version, start_critique
+from app.specifications.actions import PASSES, THRESHOLDS, save_version, start_critique
 
 As = Annotated[str, typer.Option("--as", help="Account in whose name this is done; empty: the oldest admin.")]
 Number = Annotated[int, typer.Option("--checkpoint", help="Its number in the project; 0: the current one.")]
@@ -129,13 +129,23 @@ def entries_in(file: Path, classes: dict[str, Any]) -> list[EntryText]:
         raise CommandError(f"{file} can't be read as a specification: {error}.") from error
 
 
-def critique(project: ProjectName, acting: As = "", as_json: Json = False) -> None:
+def critique(
+    project: ProjectName,
+    passes: Annotated[int, typer.Option(help="How often each image is asked about, 1 to 5.", min=1, max=5)] = PASSES,
+    uncertain_from: Annotated[float, typer.Option(help="Up to this P(spurious): relevant.")] = THRESHOLDS[0],
+    uncertain_to: Annotated[float, typer.Option(help="From this P(spurious) on: spurious.")] = THRESHOLDS[1],
+    acting: As = "",
+    as_json: Json = False,
+) -> None:
     """Ask critic and judge about every cluster of the newest analysis under the newest specification."""
+    if not 0 <= uncertain_from <= uncertain_to <= 1:
+        raise CommandError("Verdicts are uncertain between two probabilities, the lower one first.")
     ready_database()
     with transaction() as session:
         found = project_named(session, project)
         analysis, version = newest_analysis(session, found), newest_specification(session, found)
-        run_id = start_critique(session, found, acting_user(session, acting), analysis, version).id
+        user, thresholds = acting_user(session, acting), (uncertain_from, uncertain_to)
+        run_id = start_critique(session, found, user, analysis, version, passes=passes, thresholds=thresholds).id
     run = follow(run_id, quiet=as_json)
     follow_consensus(run.id, quiet=as_json)
     with reading() as session:

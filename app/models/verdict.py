@@ -28,3 +28,6 @@ class Verdict(Base):
     text: Mapped[str] = mapped_column(Text, default="", doc="the critic's words on this cluster")
     reason: Mapped[str] = mapped_column(Text, default="", doc="why it is uncertain, where it is")
     flag: Mapped[str] = mapped_column(Text, default="", doc="how it contradicts the critic's words, where it does")
+    agreement: Mapped[float | None] = mapped_column(Float, doc="share of the passes that agree with most of them")
+    p_calibrated: Mapped[float | None] = mapped_column(Float, doc="P(spurious) as people's answers bear it out")
+    calibrated_on: Mapped[int | None] = mapped_column(doc="clusters that people answered, of other images")

@@ -13,9 +13,11 @@ LISTED = 50
 def unfinished_run(session: Session, project: Project, step: Step) -> Run | None:
     """What is under way on a step, else the newest of its runs where that one failed or was cancelled.
 
-    A consensus closes no page: while one is under way, or where it failed, what stood before stands.
+    Neither a consensus nor a calibration closes a page: while one is under way, or where it failed, what stood before
+    stands.
     """
-    kinds = [kind for kind, belongs in STEPS.items() if belongs is step and kind is not Kind.CONSENSUS]
+    aside = {Kind.CONSENSUS, Kind.CALIBRATION}
+    kinds = [kind for kind, belongs in STEPS.items() if belongs is step and kind not in aside]
     run = session.scalar(
         select(Run)
         .where(Run.project_id == project.id, Run.kind.in_(kinds))

@@ -13,8 +13,10 @@ from app.models import Answer, Kind, Project, Run, State, User
 from app.projects.lvlm import speaker_in, speaker_of
 from app.projects.queries import LoopState, Step, loop_state, newest_specification
 from app.projects.work import unfinished_run
-from app.review import agreed, queries
+from app.review import agreed, queries, reliability
 from app.review.actions import record_answer, take_back
+from app.runs.actions import start_once
+from app.runs.parameters import CalibrationParameters, CritiqueParameters
 
 router = APIRouter(prefix="/projects/{project_id}/review")
 
@@ -114,6 +116,38 @@ def show_differences(
     if request.headers.get("HX-Request") == "true":
         return page(request, "review/differences.html", "line", **told)
     return page(request, "review/differences.html", step=Step.REVIEW, loop=loop_state(session, project), **told)
+
+
+@router.get("/{critique_id}/reliability")
+def show_reliability(
+    request: Request, session: DBSession, reader: Clinician, project: CurrentProject, critique: CurrentCritique
+) -> Response:
+    left = queries.blind_cases_left(session, critique, reader)
+    if left:
+        raise HTTPException(409, f"First comes your blind reading: {left} of its cases are open.")
+    run, found = reliability.calibrations(session, critique)
+    return page(
+        request,
+        "review/reliability.html",
+        project=project,
+        step=Step.REVIEW,
+        loop=loop_state(session, project),
+        critique=critique,
+        parameters=CritiqueParameters.model_validate(critique.parameters),
+        run=run,
+        found=found,
+        plot=reliability.plot(found) if found else None,
+        newer=reliability.answers_given(session, critique.id) - found.answers if found else 0,
+        speaker=speaker_in(critique),
+    )
+
+
+@router.post("/{critique_id}/reliability")
+def compare_with_answers(
+    session: DBSession, reader: Clinician, project: CurrentProject, critique: CurrentCritique
+) -> Response:
+    start_once(session, project.id, CalibrationParameters(critique_id=critique.id), reader.id)
+    return RedirectResponse(f"/projects/{project.id}/review/{critique.id}/reliability", 303)
 
 
 @router.post("/{critique_id}/answers")

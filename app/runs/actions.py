@@ -11,6 +11,7 @@ from app.queue import CPU, enqueue
 from app.runs.leftovers import forget_leftovers
 from app.runs.parameters import (
     AnalysisParameters,
+    CalibrationParameters,
     CheckParameters,
     ConsensusParameters,
     CritiqueParameters,
@@ -29,6 +30,7 @@ PARAMETERS: dict[Kind, type[Parameters]] = {
     Kind.TRAINING: TrainingParameters,
     Kind.ANALYSIS: AnalysisParameters,
     Kind.CRITIQUE: CritiqueParameters,
+    Kind.CALIBRATION: CalibrationParameters,
     Kind.TRIAL: TrialParameters,
     Kind.CONSENSUS: ConsensusParameters,
     Kind.REALIGNMENT: RealignmentParameters,

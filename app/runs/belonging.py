@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.models import Checkpoint, Explanation, Kind, Run, Specification, State, TargetClass
 from app.runs.parameters import (
     AnalysisParameters,
+    CalibrationParameters,
     ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
@@ -33,6 +34,8 @@ def refuse_foreign(session: Session, project_id: UUID, parameters: Parameters) -
             found = session.get(Specification, specification)
             if found is None or found.project_id != project_id:
                 raise ForeignError("This project has no such specification.")
+        case CalibrationParameters(critique_id=critique):
+            need_run(session, project_id, critique, Kind.CRITIQUE)
         case TrialParameters(analysis_id=analysis, entries=entries, explanation_ids=explanations):
             need_run(session, project_id, analysis, Kind.ANALYSIS)
             need_classes(session, project_id, [entry.class_id for entry in entries])

@@ -14,6 +14,7 @@ CheckDomain = Literal["digits", "radiograph", "skin"]
 CHECK_DOMAINS: tuple[CheckDomain, ...] = get_args(CheckDomain)
 Share = Annotated[float, Field(gt=0, le=1)]
 Blob = Annotated[str, Field(pattern=NAME)]
+MOST_ERROR = 0.5  # of decided verdicts that may be aimed at
 
 
 class Parameters(BaseModel):
@@ -91,7 +92,22 @@ class CritiqueParameters(Parameters):
     specification_id: UUID
     uncertain_from: float = Field(0.35, ge=0, le=1)
     uncertain_to: float = Field(0.65, ge=0, le=1)
+    passes: int = Field(1, ge=1, le=5, description="how often each picture is asked about, in another manner each time")
     examples: tuple[tuple[str, str], ...] = Field((), description="critic text and verdict, as they stood")
+
+    @model_validator(mode="after")
+    def is_uncertain_between(self) -> Self:
+        if self.uncertain_from > self.uncertain_to:
+            raise PydanticCustomError("thresholds", "uncertain_from must not be above uncertain_to")
+        return self
+
+
+class CalibrationParameters(Parameters):
+    """How far the probabilities of a critique's verdicts are borne out by people's answers."""
+
+    critique_id: UUID
+    target_error: float = Field(0.05, gt=0, lt=MOST_ERROR, description="of the verdicts that are not left uncertain")
+    seed: int = Field(0, ge=0)
 
 
 class TrialParameters(Parameters):

@@ -15,6 +15,7 @@ TITLES: dict[Kind, str] = {
     Kind.TRAINING: "Training a first checkpoint",
     Kind.ANALYSIS: "Explaining the checkpoint",
     Kind.CRITIQUE: "The critic reads the clusters",
+    Kind.CALIBRATION: "Comparing the judge’s probabilities with people’s answers",
     Kind.TRIAL: "Trying the specification on a few images",
     Kind.CONSENSUS: "Comparing the verdicts on similar regions",
     Kind.REALIGNMENT: "Realigning the checkpoint",
@@ -29,6 +30,7 @@ STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.ATTRIBUTE: "explaining and clustering",
     Stage.DESCRIBE: "naming what the clusters cover",
     Stage.SUMMARISE: "putting it into sentences",
+    Stage.CALIBRATE: "comparing with people’s answers",
     Stage.CRITICISE: "criticising and judging",
     Stage.CHARACTERISE: "describing what each region looks like",
     Stage.AGREE: "reading each region from those most like it",
@@ -43,6 +45,7 @@ UNITS: dict[Stage, str] = {
     Stage.FIT: "epochs",
     Stage.REALIGN: "epochs",
     Stage.SUMMARISE: "steps",
+    Stage.CALIBRATE: "steps",
     Stage.AGREE: "steps",
     Stage.MEASURE: "steps",
 }
@@ -54,6 +57,7 @@ STEPS: dict[Kind, Step] = {
     Kind.ANALYSIS: Step.UNDERSTAND,
     Kind.TRIAL: Step.SPECIFY,
     Kind.CRITIQUE: Step.REVIEW,
+    Kind.CALIBRATION: Step.REVIEW,
     Kind.CONSENSUS: Step.REVIEW,
     Kind.REALIGNMENT: Step.REALIGN,
     Kind.EVALUATION: Step.DECIDE,
@@ -125,6 +129,8 @@ def waits_long(run: Run, at: datetime) -> bool:
 
 def result_url(run: Run) -> str:
     """The page where what the run made is seen."""
+    if run.kind is Kind.CALIBRATION:
+        return f"/projects/{run.project_id}/review/{run.parameters['critique_id']}/reliability"
     if run.kind is Kind.CHECK:
         return f"/projects/{run.project_id}/check"
     step = Step.DECIDE if run.kind is Kind.REALIGNMENT else STEPS[run.kind]

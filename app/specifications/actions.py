@@ -10,6 +10,10 @@ from app.runs.actions import start_run
 from app.runs.parameters import CritiqueParameters, EntryText, TrialParameters
 from app.specifications import queries
 
+FIELDS = CritiqueParameters.model_fields
+PASSES: int = FIELDS["passes"].default
+THRESHOLDS: tuple[float, float] = (FIELDS["uncertain_from"].default, FIELDS["uncertain_to"].default)
+
 
 def save_version(
     session: Session, project: Project, user: User, entries: Sequence[EntryText], reason: str
@@ -48,12 +52,26 @@ def start_trial(
     return start_run(session, project.id, parameters, user.id)
 
 
-def start_critique(session: Session, project: Project, user: User, analysis: Run, version: Specification) -> Run:
+def start_critique(
+    session: Session,
+    project: Project,
+    user: User,
+    analysis: Run,
+    version: Specification,
+    *,
+    passes: int = PASSES,
+    thresholds: tuple[float, float] = THRESHOLDS,
+) -> Run:
     """Asks the critic about every explanation; a critique of the same that is under way is not started twice."""
     running = queries.newest_critique_run(session, project, version)
     if running is not None and not running.state.is_final and running.parameters["analysis_id"] == str(analysis.id):
         return running
     parameters = CritiqueParameters(
-        analysis_id=analysis.id, specification_id=version.id, examples=queries.judge_examples(session, project)
+        analysis_id=analysis.id,
+        specification_id=version.id,
+        uncertain_from=thresholds[0],
+        uncertain_to=thresholds[1],
+        passes=passes,
+        examples=queries.judge_examples(session, project),
     )
     return start_run(session, project.id, parameters, user.id)

@@ -16,7 +16,7 @@ from app.projects.lvlm import speaker_in, speaker_of
 from app.projects.queries import Step, loop_state
 from app.runs.parameters import EntryText
 from app.specifications import examples, queries
-from app.specifications.actions import save_version, start_critique, start_trial
+from app.specifications.actions import PASSES, THRESHOLDS, save_version, start_critique, start_trial
 from app.specifications.cautions import Caution, cautions_on
 from app.specifications.diff import differences
 from app.specifications.forms import SaveForm, TrialForm, WordsForm
@@ -209,11 +209,21 @@ def show_version(request: Request, session: DBSession, project: CurrentProject, 
 
 
 @router.post("/critique")
-def ask_critic(session: DBSession, user: Clinician, project: CurrentProject) -> Response:
+def ask_critic(
+    session: DBSession,
+    user: Clinician,
+    project: CurrentProject,
+    passes: Annotated[int, Form(ge=1, le=5)] = PASSES,
+    uncertain_from: Annotated[float, Form(ge=0, le=1)] = THRESHOLDS[0],
+    uncertain_to: Annotated[float, Form(ge=0, le=1)] = THRESHOLDS[1],
+) -> Response:
     """Asks the critic about every explained picture under the newest version."""
+    if uncertain_from > uncertain_to:
+        raise HTTPException(422, "Verdicts are uncertain between two probabilities, the lower one first.")
     analysis = loop_state(session, project).analysis
     version = next(iter(queries.versions_of(session, project)), None)
     if analysis is None or version is None:
         raise HTTPException(409, "The critic needs explained pictures and a saved specification. Nothing was started.")
-    start_critique(session, project, user, analysis, version)
+    thresholds = (uncertain_from, uncertain_to)
+    start_critique(session, project, user, analysis, version, passes=passes, thresholds=thresholds)
     return RedirectResponse(f"/projects/{project.id}/review", 303)

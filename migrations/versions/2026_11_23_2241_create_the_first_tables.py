@@ -102,6 +102,7 @@ def upgrade() -> None:
                 "training",
                 "analysis",
                 "critique",
+                "calibration",
                 "trial",
                 "consensus",
                 "realignment",
@@ -140,6 +141,7 @@ def upgrade() -> None:
                 "attribute",
                 "describe",
                 "summarise",
+                "calibrate",
                 "criticise",
                 "characterise",
                 "agree",
@@ -309,6 +311,7 @@ def upgrade() -> None:
                 "attribute",
                 "describe",
                 "summarise",
+                "calibrate",
                 "criticise",
                 "characterise",
                 "agree",
@@ -652,6 +655,9 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("flag", sa.Text(), nullable=False),
+        sa.Column("agreement", sa.Float(), nullable=True),
+        sa.Column("p_calibrated", sa.Float(), nullable=True),
+        sa.Column("calibrated_on", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["cluster_id"], ["cluster.id"], name=op.f("fk_verdict_cluster_id_cluster"), ondelete="CASCADE"
         ),

@@ -19,7 +19,7 @@ from worker.lvlm import LVLM, Call, Identified, Patience, load
 from worker.lvlm.cache import CachedLVLM
 from worker.lvlm.openai_api import OpenAILVLM
 from worker.method.critic import Case, ClassSpecification
-from worker.method.marks import draw_marks
+from worker.method.passes import Subject, in_passes
 from worker.tasks.answers import AnswerFolder
 from worker.tasks.inputs import device, load_assignment
 from worker.vision.pictures import load_image
@@ -59,14 +59,21 @@ def explained(session: Session, condition: object) -> list[Explained]:
 
 
 def cases(rows: Sequence[Explained], specification: dict[UUID, ClassSpecification]) -> list[Case]:
-    """One case an explanation; a class without words is shown with an empty specification."""
-    made = []
-    for row in rows:
-        assignment = load_assignment(row.assignment).astype("int8") - 1
-        marks = draw_marks(load_image(storage().get(row.image_blob), settings().max_image_pixels), assignment)
-        words = specification.get(row.class_id, ClassSpecification(row.class_name, "", "", ""))
-        made.append(Case(marks=marks, label=row.class_name, specification=words))
-    return made
+    """One case an explanation, as it is asked about where it is asked once."""
+    return [in_passes(subject, 1)[0].case for subject in subjects(rows, specification)]
+
+
+def subjects(rows: Sequence[Explained], specification: dict[UUID, ClassSpecification]) -> list[Subject]:
+    """One an explanation; a class without words is shown with an empty specification."""
+    return [
+        Subject(
+            image=load_image(storage().get(row.image_blob), settings().max_image_pixels),
+            assignment=load_assignment(row.assignment).astype("int8") - 1,
+            label=row.class_name,
+            specification=specification.get(row.class_id, ClassSpecification(row.class_name, "", "", "")),
+        )
+        for row in rows
+    ]
 
 
 def keep_lvlm(session: Session, run: Run) -> str:

@@ -22,11 +22,12 @@ from app.models import (
 )
 from app.projects.lvlm import NONE
 from app.runs.parameters import CritiqueParameters, TrialParameters
-from worker.method.critic import ClassSpecification, criticise
+from worker.method.critic import ClassSpecification
 from worker.method.critic import Critique as Critic
-from worker.method.judge import DEFAULT_EXAMPLES, Example, judge
+from worker.method.judge import DEFAULT_EXAMPLES, Example
 from worker.method.judge import Verdict as Judged
-from worker.tasks.cases import Explained, cases, explained, keep_identity, keep_lvlm, kept_lvlm, lvlm_for
+from worker.method.passes import judge_in_passes
+from worker.tasks.cases import Explained, explained, keep_identity, keep_lvlm, kept_lvlm, lvlm_for, subjects
 from worker.tasks.job import Job, Plan, RefusedError, Write
 
 SHARD = 16
@@ -41,6 +42,7 @@ class Asked:
     specification: dict[UUID, ClassSpecification]
     examples: tuple[Example, ...]
     thresholds: tuple[float, float]
+    passes: int = 1
 
 
 def plan(session: Session, run: Run) -> Plan:
@@ -63,10 +65,8 @@ def work(job: Job) -> Write:
     if asked.lvlm == NONE:
         return keep_critique(job, asked, *left_to_people(asked.rows))
     model = lvlm_for(job.run_id, asked.lvlm)
-    shown = cases(asked.rows, asked.specification)
-    critiques = criticise(model, shown)
-    job.check()
-    verdicts = judge(model, shown, critiques, asked.examples, asked.thresholds)
+    shown = subjects(asked.rows, asked.specification)
+    critiques, verdicts = judge_in_passes(model, shown, asked.passes, asked.examples, asked.thresholds, check=job.check)
     if job.kind is Kind.TRIAL:
         return keep_trial(asked, critiques, verdicts)
     return keep_critique(job, asked, critiques, verdicts)
@@ -91,6 +91,7 @@ def ask_for_critique(session: Session, job: Job) -> Asked:
         },
         examples=examples_of(parameters.examples),
         thresholds=(parameters.uncertain_from, parameters.uncertain_to),
+        passes=parameters.passes,
     )
 
 
@@ -146,6 +147,7 @@ def keep_critique(job: Job, asked: Asked, critiques: list[Critic], verdicts: lis
                     text=critique.by_cluster[number - 1] if number <= len(critique.by_cluster) else "",
                     reason=verdict.reason,
                     flag=verdict.flag,
+                    agreement=verdict.agreement,
                 )
                 for number, verdict in enumerate(judged, 1)
                 if number in row.clusters

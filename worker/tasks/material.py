@@ -27,8 +27,9 @@ class Material(BaseModel):
 def gather(session: Session, run: Run) -> None:
     """Keeps the material with the run, as it stands now."""
     datasets = session.scalars(select(Dataset.id).where(Dataset.project_id == run.project_id))
-    # A consensus takes no masks from its critique: it says which there will be.
-    critique = run.parameters.get("critique_id") if run.kind is not Kind.CONSENSUS else None
+    # A consensus takes no masks from its critique: it says which there will be. A calibration needs none.
+    masks = run.kind not in {Kind.CONSENSUS, Kind.CALIBRATION}
+    critique = run.parameters.get("critique_id") if masks else None
     material = Material(
         datasets=tuple(datasets), spurious=spurious_clusters(session, UUID(critique)) if critique else {}
     )

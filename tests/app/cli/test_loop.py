@@ -51,3 +51,23 @@ def test_a_checkpoint_comes_in_from_a_file(checkpoint: UUID, rightreasons: Calla
     done = rightreasons("import", "checkpoint", str(tmp_path / "model.safetensors"), "--project", "Knees", *shape)
     assert (done.code, "The checkpoint is in project Knees." in done.out) == (0, True), done.err
     assert origins() == [Origin.TRAINED, Origin.IMPORTED]
+
+
+@pytest.mark.usefixtures("checkpoint")
+def test_the_judges_probabilities_are_compared_with_the_answers_there_are(rightreasons: Callable[..., Done]) -> None:
+    done = rightreasons("reliability", "--project", "Knees", "--json")
+    assert done.code == 0, done.out + done.err
+    assert (done.document["answered"], done.document["thresholds"]["target"]) == (0, 0.05)
+    told = rightreasons("reliability", "--project", "Knees", "--target-error", "0.1").out
+    assert "At least 22 reviewed" in told
+    refused = rightreasons("reliability", "--project", "Knees", "--target-error", "0.5")
+    assert (refused.code, "lies between 0 and 0.5" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize("between", [("0.7", "0.3"), ("-1", "0.5"), ("0.5", "2")])
+@pytest.mark.usefixtures("checkpoint")
+def test_thresholds_that_make_no_sense_start_no_critique(
+    rightreasons: Callable[..., Done], between: tuple[str, str]
+) -> None:
+    done = rightreasons("critique", "--project", "Knees", "--uncertain-from", between[0], "--uncertain-to", between[1])
+    assert (done.code, "the lower one first" in done.err) == (1, True)

@@ -185,6 +185,17 @@ def test_a_servers_answers_become_verdicts_and_every_call_is_logged_under_its_ru
     assert all(call.bytes > 100 for call in calls_of(first.id))
 
 
+def test_several_passes_ask_as_often_and_keep_how_far_they_agree(explained: Run, server: Server) -> None:
+    project, asked = choose(explained, f"openai:m@{server.url}"), critique_of(explained)
+    once = succeeded(project, asked)
+    assert {verdict.agreement for verdict in verdicts_of(once)} == {None}
+    thrice = succeeded(project, asked.model_copy(update={"passes": 3}))
+    assert {(verdict.value, verdict.agreement) for verdict in verdicts_of(thrice)} == {(VerdictValue.SPURIOUS, 1.0)}
+    assert all("on average over 3 of 3 passes (0.90 to 0.90)" in verdict.reason for verdict in verdicts_of(thrice))
+    pictures = [sorted(call.images for call in calls_of(run.id)) for run in (once, thrice)]
+    assert [each.count(3) for each in pictures] == [4, 8], "the first pass was asked before"
+
+
 def test_a_verdict_against_the_critics_words_is_kept_and_shown_with_its_flag(explained: Run, server: Server) -> None:
     server.replies[:] = [Reply(body=completion(SAID, {"spurious": 0.1, "relevant": 0.9}))]
     project = choose(explained, f"openai:m@{server.url}")
