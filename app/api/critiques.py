@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
-from app.api.shapes import VerdictOut
+from app.api.shapes import DifferencesOut, VerdictOut
 from app.deps import DBSession
 from app.models import AgreedVerdict, Cluster, Critique, Explanation, Kind, Run, User, Verdict
-from app.review.agreed import agreed_on
+from app.review.agreed import Differences, agreed_on, differences_of
 from app.review.queries import blind_cases_left
 from app.review.standing import standings
 from app.runs.queries import find_run
@@ -30,6 +30,14 @@ def read_blind_first(session: Session, critique: Run, caller: User) -> None:
     left = blind_cases_left(session, critique, caller)
     if left:
         raise HTTPException(409, f"First comes your blind reading: {left} of its cases are open.")
+
+
+@router.get("/runs/{run_id}/differences", response_model=DifferencesOut)
+def show_differences(session: DBSession, caller: Caller, run_id: UUID) -> Differences:
+    """How far a critique's judge and its newest consensus differ, over all clusters and by kind of region."""
+    critique = find_critique(session, run_id)
+    read_blind_first(session, critique, caller)
+    return differences_of(session, critique)
 
 
 @router.get("/runs/{run_id}/verdicts")

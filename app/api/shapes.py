@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.models import Answer, Kind, Origin, Role, Source, Specification, Split, Stage, State, TargetClass, VerdictValue
-from app.models.figures import Figures
+from app.models.figures import Estimate, Figures
 from app.projects.queries import LoopState, Step
 from app.runs.parameters import (
     AnalysisParameters,
@@ -138,6 +138,13 @@ class RunOut(Out):
     started_at: datetime | None
     finished_at: datetime | None
 
+    @model_validator(mode="after")
+    def keep_closed(self) -> Self:
+        """Where judge and similar clusters differ is told under /differences, once the blind reading is done."""
+        if self.kind is Kind.CONSENSUS:
+            self.result = {name: value for name, value in self.result.items() if name not in {"difference", "kinds"}}
+        return self
+
 
 class EpochOut(Out):
     number: int
@@ -217,6 +224,25 @@ class VerdictOut(BaseModel):
     reason_id: UUID | None = Field(description="the reviewed cluster without which the consensus would say otherwise")
     nearest: list[UUID] = Field(description="the clusters of other images that the consensus finds most similar")
     reviewed: bool
+
+
+class DifferenceOut(Out):
+    kind: int | None = Field(description="number of the kind of region; none: over all clusters")
+    name: str = Field(description="what most of the kind's clusters are called, or where most of them lie")
+    regions: int
+    reviewed: int = Field(description="of these, with a person's word")
+    judged_spurious: float
+    found_spurious: float = Field(description="by similar clusters and people")
+    differ: Estimate = Field(description="share on which that is the opposite of what the judge was sure of")
+    asks_for_reviews: bool
+
+
+class DifferencesOut(Out):
+    whole: DifferenceOut | None = Field(description="none: no consensus is done yet")
+    kinds: list[DifferenceOut]
+    fell_back: str = Field(description="why verdicts on similar clusters were not compared; empty where they were")
+    under_way: bool
+    error: str = Field(description="of the newest consensus, where it failed")
 
 
 class ReviewIn(In):

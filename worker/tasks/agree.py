@@ -42,7 +42,7 @@ ORDERED = 24
 KINDS = 8
 WORDS = {VerdictValue.SPURIOUS: True, VerdictValue.RELEVANT: False}
 UNJUDGED = "No verdict of a judge could be read, so that only people’s words are carried over to similar regions."
-TOO_FEW = "For that they have answered too few yet: eight regions, with two of either answer, are needed."
+TOO_FEW = "For that people have answered too few yet: eight regions, with two of either answer, are needed."
 # The judge's own probability comes back from the consensus rounded to this.
 ROUNDED = 0.01
 

@@ -311,6 +311,34 @@ def test_verdicts_tell_whose_word_stands_with_its_probability_and_why(program: T
 
 
 @pytest.mark.usefixtures("database")
+def test_where_judge_and_similar_clusters_differ_is_told_by_kind_and_only_after_the_blind_reading(
+    clinicians_program: TestClient, program: TestClient, whole: Loop
+) -> None:
+    address = f"runs/{whole.critique.id}/differences"
+    assert program.get(address).json()["whole"] is None
+    found = {"clusters": 20, "differ": 15, "judged_spurious": 0.1, "found_spurious": 0.85, "reviewed": 2}
+    with transaction() as session:
+        parameters = ConsensusParameters(critique_id=whole.critique.id)
+        run = factories.add_run(session, whole.project, parameters, Kind.CONSENSUS)
+        run.result = {
+            "difference": found,
+            "kinds": [found | {"kind": 4, "name": "letter"}],
+            "fell_back": "",
+            "looks": [],
+        }
+    told = program.get(address).json()
+    assert (told["whole"]["differ"]["value"], told["whole"]["differ"]["n"]) == (0.75, 20)
+    (kind,) = told["kinds"]
+    assert (kind["kind"], kind["name"], kind["regions"], kind["asks_for_reviews"]) == (4, "letter", 20, True)
+    assert clinicians_program.get(address).status_code == 409
+    for result in (
+        clinicians_program.get(f"runs/{run.id}").json()["result"],
+        clinicians_program.get(f"projects/{whole.project.id}/runs", params={"kind": "consensus"}).json()[0]["result"],
+    ):
+        assert result == {"fell_back": "", "looks": []}
+
+
+@pytest.mark.usefixtures("database")
 def test_a_reader_sees_verdicts_only_after_the_blind_reading(
     clinicians_program: TestClient, program: TestClient, whole: Loop
 ) -> None:

@@ -168,7 +168,7 @@ def test_without_an_lvlm_people_are_heard_alone_and_the_result_says_so(case: Cas
     run = agree(case)
     assert {row.value for row in rows_of(run).values()} == {VerdictValue.UNCERTAIN}
     assert {row.source for row in rows_of(run).values()} == {Source.JUDGE}
-    assert "they have answered too few yet" in run.result["fell_back"]
+    assert "people have answered too few yet" in run.result["fell_back"]
     letters, joints = clusters_called("letter"), clusters_called("joint space")
     people_say(case, dict.fromkeys(letters[:5], Answer.SPURIOUS) | dict.fromkeys(joints[:6], Answer.RELEVANT))
     run = agree(case)
