@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 SCENES = 2400  # for each process
 HELD_OUT = 0.06  # of these, drawn besides: there the critic's own words teach the judge (half) and calibrate it (half)
 # Shares of the time.
-TOWER, LOOK, LISTEN, SHORT, WHOLE, LAST = 0.12, 0.30, 0.08, 0.15, 0.27, 0.08
+TOWER, LOOK, LISTEN, SHORT, WHOLE, LAST = 0.10, 0.26, 0.16, 0.15, 0.25, 0.08
 Lessons = list[tuple[LessonKind, float]]
 
 
@@ -124,10 +124,11 @@ def _school(
     teacher.teach_tower(seconds=TOWER * seconds, batch_size=24)
     look: Lessons = [(naming, 0.15), (looking, 0.2), (recalling(words), 0.2), (heeding_simply, 0.15), (heeding, 0.3)]
     teacher.teach("look and heed", look, seconds=LOOK * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=24)
-    listen: Lessons = [(listening, 0.5), (heeding, 0.2), (looking, 0.1), (judging, 0.2)]
-    teacher.teach("listen", listen, seconds=LISTEN * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=16)
+    # Nothing is learned of judging for the first thousands of examples.
+    listen: Lessons = [(listening, 0.2), (heeding, 0.1), (looking, 0.1), (judging, 0.6)]
+    teacher.teach("listen", listen, seconds=LISTEN * seconds, learning_rate=1e-3, tower=0.2, batch_size=16)
     short: Lessons = [(skimming, 0.6), (listening, 0.1), (looking, 0.15), (judging, 0.15)]
-    teacher.teach("short", short, seconds=SHORT * seconds, learning_rate=1.5e-3, tower=0.2)
+    teacher.teach("short", short, seconds=SHORT * seconds, learning_rate=1e-3, tower=0.2)
     whole: Lessons = [(criticising, 0.55), (describing, 0.12), (listening, 0.13), (judging, 0.2)]
     teacher.teach("whole", whole, seconds=WHOLE * seconds, learning_rate=1e-3, tower=0.2)
     rows = own_critiques(TransformersLVLM(model, processor, "critic"), held_out, held)
