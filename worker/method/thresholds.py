@@ -1,21 +1,24 @@
 """Between which probabilities a verdict is `uncertain`, so that of those decided few enough are wrong.
 
-Clusters are decided from the surest on. How many may be is found by fixed sequence testing (Angelopoulos et al. 2021,
-Learn then Test): first the surest quarter of what people reviewed is tested, then ever more, up to the first set
-whose errors do not rule out a higher rate than asked for. So looking at many thresholds costs no certainty.
+Clusters are decided from the surest on. How many may be is found by tests of the error rate in sets that people
+reviewed (Angelopoulos et al. 2021, Learn then Test). A part of the risk of a wrong promise is spent on the set of all.
+Where that fails, the rest goes to a fixed sequence: first the surest quarter is tested, then ever more, up to the first
+set whose errors do not rule out a higher rate than asked for. So looking at many thresholds costs no certainty.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, binom
+from scipy.stats import beta
 
 TARGET = 0.05
 # With which certainty the error rate among the decided is no higher than asked for.
 CERTAINTY = 0.9
-FIRST_PART = 4  # the surest one in four is tested first
+ON_ALL = 1 / 3  # of the risk, spent on the set of all
+FIRST_PART = 4  # the surest one in four begins the sequence
 STEPS = 10  # sets tested between that and all
 HALF = 0.5
 BISECTIONS = 60
@@ -37,8 +40,8 @@ class Thresholds:
 
     limit:              the calibrated probability of being wrong up to which a cluster is decided.
     spurious, relevant: of the reviewed clusters, those decided so, each calibrated without its own image.
-    most:               the error rate among the decided is at most this, with the certainty asked for.
-    missing:            why there are none; the other figures are then those of the set tested first, if one was.
+    most:               the error rate among the decided is at most this, with no less than the certainty asked for.
+    missing:            why there are none; the other figures are then those of the surest set tested, if one was.
     """
 
     uncertain_from: float | None
@@ -76,22 +79,22 @@ def choose_thresholds(
     """
     if len(calibrated) != len(truth):
         raise ValueError(f"{len(calibrated)} probabilities and {len(truth)} reviews do not match.")
-    least = fewest(target, certainty)
+    risk = 1 - certainty
+    least = fewest(target, 1 - risk * (1 - ON_ALL))
     if len(truth) < least:
         return _missing(len(truth), f"At least {least} reviewed regions are needed for this; {len(truth)} are there.")
     doubt = np.minimum(calibrated, 1 - calibrated)
-    passed, first = None, None
-    for limit in _limits(doubt, max(least, len(truth) // FIRST_PART)):
-        tried = _decided(calibrated, truth, limit, certainty)
-        first = first or tried
-        if binom.cdf(tried.wrong, tried.decided, target) > 1 - certainty:
-            break
-        passed = tried
-    assert first is not None  # there is always the set of all
-    if passed is None:
+    everything = _decided(calibrated, truth, float(doubt.max()), risk * ON_ALL)
+    if everything.most <= target:
+        return _in_raw(everything, to_calibrated)
+    limits = _limits(doubt, max(least, len(truth) // FIRST_PART))
+    tested = [_decided(calibrated, truth, limit, risk * (1 - ON_ALL)) for limit in limits]
+    passed = list(takewhile(lambda each: each.most <= target, tested))
+    if not passed:
+        first = tested[0]
         why = f"Of the {first.decided} surest reviewed regions {first.wrong} were judged wrongly: too many."
         return _missing(len(truth), why, first)
-    return _in_raw(passed, to_calibrated)
+    return _in_raw(passed[-1], to_calibrated)
 
 
 def fewest(target: float, certainty: float) -> int:
@@ -111,13 +114,14 @@ def _limits(doubt: Floats, start: int) -> list[float]:
     return np.unique(ordered[ends - 1]).tolist()  # type: ignore[no-any-return]
 
 
-def _decided(calibrated: Floats, truth: Floats, limit: float, certainty: float) -> Thresholds:
+def _decided(calibrated: Floats, truth: Floats, limit: float, risk: float) -> Thresholds:
     relevant = (calibrated <= limit) & (calibrated < HALF)
     spurious = (calibrated >= 1 - limit) & ~relevant
     called = Side(int(spurious.sum()), int((spurious & (truth < HALF)).sum()))
     other = Side(int(relevant.sum()), int((relevant & (truth > HALF)).sum()))
     decided, wrong = called.decided + other.decided, called.wrong + other.wrong
-    most = 1.0 if wrong == decided else float(beta.ppf(certainty, wrong + 1, decided - wrong))  # Clopper & Pearson 1934
+    # The limit of Clopper & Pearson (1934): it is at most the target where the exact binomial test is passed.
+    most = 1.0 if wrong == decided else float(beta.ppf(1 - risk, wrong + 1, decided - wrong))
     return Thresholds(None, None, limit, called, other, most, len(truth))
 
 

@@ -59,7 +59,7 @@ def test_the_judges_probabilities_are_compared_with_the_answers_there_are(rightr
     assert done.code == 0, done.out + done.err
     assert (done.document["answered"], done.document["thresholds"]["target"]) == (0, 0.05)
     told = rightreasons("reliability", "--project", "Knees", "--target-error", "0.1").out
-    assert "At least 22 reviewed" in told
+    assert "At least 26 reviewed" in told
     refused = rightreasons("reliability", "--project", "Knees", "--target-error", "0.5")
     assert (refused.code, "lies between 0 and 0.5" in refused.err) == (1, True)
 

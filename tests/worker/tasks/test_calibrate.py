@@ -76,7 +76,7 @@ def test_without_answers_nothing_is_learned_and_it_says_so(loop: Loop):
     assert (found.answered, found.method) == (0, "identity")
     assert found.raw.error.missing == "nothing was answered yet"
     assert found.why.startswith("Fewer than 20 reviewed regions")
-    assert found.thresholds.missing.startswith("At least 45 reviewed regions are needed")
+    assert found.thresholds.missing.startswith("At least 53 reviewed regions are needed")
     assert {verdict.p_calibrated for verdict, _ in verdicts_of(loop)} == {None}
 
 
