@@ -18,6 +18,7 @@ from app.runs.parameters import (
     ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
+    HoneypotParameters,
     RealignmentParameters,
     TrainingParameters,
     TrialParameters,
@@ -333,6 +334,7 @@ AnyStart = (
     | Start[Literal["realignment"], RealignmentParameters]
     | Start[Literal["evaluation"], EvaluationParameters]
     | Start[Literal["check"], CheckParameters]
+    | Start[Literal["honeypot"], HoneypotParameters]
 )
 
 

@@ -29,7 +29,7 @@ def seconds_a_picture(session: Session, project: Project) -> float | None:
 
 
 def unfinished_check(session: Session, project: Project) -> Run | None:
-    """The newest check, where it is under way, failed or was stopped."""
-    mine = (Run.project_id == project.id, Run.kind == Kind.CHECK)
+    """The newest check or planting, where it is under way, failed or was stopped."""
+    mine = (Run.project_id == project.id, Run.kind.in_([Kind.CHECK, Kind.HONEYPOT]))
     run = session.scalar(select(Run).where(*mine).order_by(Run.created_at.desc()).limit(1))
     return None if run is None or run.state is State.SUCCEEDED else run

@@ -6,15 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.check import queries
+from app.check import honeypots, queries
 from app.deps import Clinician, CurrentProject, DBSession, page
-from app.models import LVLMCheck
+from app.models import Honeypot, Kind, LVLMCheck, Run
 from app.pictures.cache import headers
 from app.pictures.routes import blob
 from app.projects.lvlm import NONE, speaker_of
 from app.projects.queries import loop_state
 from app.runs.actions import start_once
-from app.runs.parameters import CHECK_DOMAINS, CheckDomain, CheckParameters
+from app.runs.belonging import ForeignError, need_run
+from app.runs.parameters import CHECK_DOMAINS, CheckDomain, CheckParameters, HoneypotParameters
 
 router = APIRouter(prefix="/projects/{project_id}/check")
 # What a planted picture of each domain shows, for people.
@@ -49,6 +50,8 @@ def show_check(request: Request, session: DBSession, project: CurrentProject) ->
         ways=WAYS,
         asked=asked,
         cases=CheckParameters().cases,
+        score=honeypots.newest_score(session, project),
+        pots=HoneypotParameters.model_fields["count"].default,
         seconds_a_domain=seconds * CheckParameters().cases if seconds else None,
     )
 
@@ -81,3 +84,28 @@ def show_planted(session: DBSession, user: Clinician, project: CurrentProject, c
     if not 0 <= number < len(cases):
         raise HTTPException(404, "There is no such planted picture.")
     return Response(blob(cases[number].picture), media_type="image/png", headers=headers(cases[number].picture))
+
+
+@router.post("/honeypots")
+def plant_honeypots(
+    session: DBSession, user: Clinician, project: CurrentProject, critique_id: Annotated[UUID, Form()]
+) -> Response:
+    """Artefacts in copies of the pictures of a critique; what is said of them stays apart from all verdicts."""
+    if project.lvlm == NONE:
+        raise HTTPException(409, "This project has no LVLM, so there is nobody to ask. Nothing was started.")
+    try:
+        need_run(session, project.id, critique_id, Kind.CRITIQUE)
+    except ForeignError as error:
+        raise HTTPException(404, f"{error} Nothing was started.") from error
+    start_once(session, project.id, HoneypotParameters(critique_id=critique_id), user.id)
+    return RedirectResponse(f"/projects/{project.id}/check", 303)
+
+
+@router.get("/honeypots/{honeypot_id}/picture")
+def show_honeypot(session: DBSession, user: Clinician, project: CurrentProject, honeypot_id: UUID) -> Response:
+    del user
+    pot = session.get(Honeypot, honeypot_id)
+    run = session.get(Run, pot.run_id) if pot else None
+    if pot is None or run is None or run.project_id != project.id:
+        raise HTTPException(404, "There is no such planted picture.")
+    return Response(blob(pot.picture), media_type="image/png", headers=headers(pot.picture))

@@ -8,6 +8,7 @@ from app.models.dataset import Dataset
 from app.models.decision import Decision
 from app.models.epoch import Epoch
 from app.models.explanation import Explanation
+from app.models.honeypot import Honeypot, Named
 from app.models.image import Image, Split
 from app.models.judge_example import JudgeExample
 from app.models.lvlm_call import LVLMCall
@@ -34,11 +35,13 @@ __all__ = [
     "Decision",
     "Epoch",
     "Explanation",
+    "Honeypot",
     "Image",
     "JudgeExample",
     "Kind",
     "LVLMCall",
     "LVLMCheck",
+    "Named",
     "Origin",
     "Prediction",
     "Project",

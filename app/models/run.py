@@ -22,6 +22,7 @@ class Kind(StrEnum):
     REALIGNMENT = "realignment"
     EVALUATION = "evaluation"
     CHECK = "check"
+    HONEYPOT = "honeypot"
 
 
 class State(StrEnum):
@@ -54,6 +55,7 @@ class Stage(StrEnum):
     PREDICT = "predict"
     MEASURE = "measure"
     CHECK = "check"
+    PLANT = "plant"
 
 
 class Run(Base):

@@ -27,7 +27,8 @@ from app.models import (
     Verdict,
 )
 
-BESIDE = (Kind.TRIAL, Kind.CALIBRATION, Kind.CONSENSUS, Kind.CHECK)  # work beside the loop: no step waits for it
+# Work beside the loop: no step waits for it.
+BESIDE = (Kind.TRIAL, Kind.CALIBRATION, Kind.CONSENSUS, Kind.CHECK, Kind.HONEYPOT)
 REVIEW_SAMPLE = 24  # clusters that a person should have read before the verdicts are used
 
 

@@ -16,6 +16,7 @@ from app.runs.parameters import (
     ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
+    HoneypotParameters,
     ImportParameters,
     Parameters,
     RealignmentParameters,
@@ -36,6 +37,7 @@ PARAMETERS: dict[Kind, type[Parameters]] = {
     Kind.REALIGNMENT: RealignmentParameters,
     Kind.EVALUATION: EvaluationParameters,
     Kind.CHECK: CheckParameters,
+    Kind.HONEYPOT: HoneypotParameters,
 }
 BEGIN = "worker.tasks.begin"
 

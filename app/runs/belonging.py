@@ -13,6 +13,7 @@ from app.runs.parameters import (
     ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
+    HoneypotParameters,
     Parameters,
     RealignmentParameters,
     RegistrationParameters,
@@ -40,7 +41,11 @@ def refuse_foreign(session: Session, project_id: UUID, parameters: Parameters) -
             need_run(session, project_id, analysis, Kind.ANALYSIS)
             need_classes(session, project_id, [entry.class_id for entry in entries])
             need_explanations(session, analysis, explanations)
-        case RealignmentParameters(critique_id=critique) | ConsensusParameters(critique_id=critique):
+        case (
+            RealignmentParameters(critique_id=critique)
+            | ConsensusParameters(critique_id=critique)
+            | HoneypotParameters(critique_id=critique)
+        ):
             need_run(session, project_id, critique, Kind.CRITIQUE)
         case EvaluationParameters(checkpoint_ids=checkpoints, critique_id=of_critique):
             need_checkpoints(session, project_id, checkpoints)

@@ -135,6 +135,14 @@ class CheckParameters(Parameters):
     seed: int = Field(0, ge=0)
 
 
+class HoneypotParameters(Parameters):
+    """In how many images of a critique an artefact is planted; each is asked about twice."""
+
+    critique_id: UUID
+    count: int = Field(12, ge=1, le=500)
+    seed: int = Field(0, ge=0)
+
+
 class AcceptanceBar(Parameters):
     """Written down before the training starts, in shares of 1."""
 

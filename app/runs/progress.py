@@ -21,6 +21,7 @@ TITLES: dict[Kind, str] = {
     Kind.REALIGNMENT: "Realigning the checkpoint",
     Kind.EVALUATION: "Measuring the checkpoints",
     Kind.CHECK: "Checking the LVLM on planted cases",
+    Kind.HONEYPOT: "Planting artefacts in copies of the pictures",
 }
 STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.READ: "checking and reading the images",
@@ -38,6 +39,7 @@ STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.PREDICT: "answering for every image",
     Stage.MEASURE: "measuring",
     Stage.CHECK: "asking critic and judge about planted pictures",
+    Stage.PLANT: "asking critic and judge about what was planted",
 }
 UNITS: dict[Stage, str] = {
     Stage.READ: "images",
@@ -49,7 +51,7 @@ UNITS: dict[Stage, str] = {
     Stage.AGREE: "steps",
     Stage.MEASURE: "steps",
 }
-# The step of the loop that a kind of run belongs to; a check belongs to none.
+# The step of the loop that a kind of run belongs to; what checks the LVLM belongs to none.
 STEPS: dict[Kind, Step] = {
     Kind.IMPORT: Step.UNDERSTAND,
     Kind.REGISTRATION: Step.UNDERSTAND,
@@ -131,7 +133,7 @@ def result_url(run: Run) -> str:
     """The page where what the run made is seen."""
     if run.kind is Kind.CALIBRATION:
         return f"/projects/{run.project_id}/review/{run.parameters['critique_id']}/reliability"
-    if run.kind is Kind.CHECK:
+    if run.kind in {Kind.CHECK, Kind.HONEYPOT}:
         return f"/projects/{run.project_id}/check"
     step = Step.DECIDE if run.kind is Kind.REALIGNMENT else STEPS[run.kind]
     return f"/projects/{run.project_id}/{step.path}"

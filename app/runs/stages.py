@@ -15,6 +15,7 @@ STAGES: dict[Kind, tuple[Stage, ...]] = {
     Kind.REALIGNMENT: (Stage.REALIGN, Stage.PREDICT, Stage.MEASURE),
     Kind.EVALUATION: (Stage.PREDICT, Stage.MEASURE),
     Kind.CHECK: (Stage.CHECK,),
+    Kind.HONEYPOT: (Stage.PLANT,),
 }
 
 QUEUES: dict[Stage, str] = {
@@ -33,6 +34,7 @@ QUEUES: dict[Stage, str] = {
     Stage.REALIGN: GPU,
     Stage.PREDICT: GPU,
     Stage.CHECK: GPU,
+    Stage.PLANT: GPU,
 }
 
 

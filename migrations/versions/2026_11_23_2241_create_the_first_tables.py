@@ -108,6 +108,7 @@ def upgrade() -> None:
                 "realignment",
                 "evaluation",
                 "check",
+                "honeypot",
                 name="kind",
                 native_enum=False,
                 create_constraint=True,
@@ -149,6 +150,7 @@ def upgrade() -> None:
                 "predict",
                 "measure",
                 "check",
+                "plant",
                 name="stage",
                 native_enum=False,
                 create_constraint=True,
@@ -319,6 +321,7 @@ def upgrade() -> None:
                 "predict",
                 "measure",
                 "check",
+                "plant",
                 name="stage",
                 native_enum=False,
                 create_constraint=True,
@@ -711,9 +714,53 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("agreed_verdict", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_agreed_verdict_cluster_id"), ["cluster_id"], unique=False)
+    op.create_table(
+        "honeypot",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("explanation_id", sa.Uuid(), nullable=False),
+        sa.Column("thing", sa.String(length=20), nullable=False),
+        sa.Column(
+            "named",
+            sa.Enum("spurious", "relevant", name="named", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "value",
+            sa.Enum(
+                "spurious",
+                "relevant",
+                "uncertain",
+                name="verdictvalue",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("p_spurious", sa.Float(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("picture", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["explanation_id"],
+            ["explanation.id"],
+            name=op.f("fk_honeypot_explanation_id_explanation"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_honeypot_run_id_run"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_honeypot")),
+        sa.UniqueConstraint("run_id", "explanation_id", "named", name=op.f("uq_honeypot_run_id_explanation_id_named")),
+    )
+    with op.batch_alter_table("honeypot", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_honeypot_explanation_id"), ["explanation_id"], unique=False)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("honeypot", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_honeypot_explanation_id"))
+
+    op.drop_table("honeypot")
     with op.batch_alter_table("agreed_verdict", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_agreed_verdict_cluster_id"))
 
