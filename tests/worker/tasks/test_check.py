@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app.db import reading, transaction
 from app.models import LVLMCall, LVLMCheck, Project, Run, State
 from app.models.check_figures import CheckFigures
-from app.runs.parameters import CheckParameters
+from app.runs.parameters import CheckParameters, CritiqueParameters
 from app.storage import storage
 from tests import factories
 from tests.databases import forget_settings
@@ -111,3 +111,13 @@ def test_weights_exchanged_between_two_parts_are_not_counted_together() -> None:
     ]
     with pytest.raises(RefusedError, match="was exchanged while it was checked"):
         check.counted(ASKED, outcomes)
+
+
+def test_a_critique_keeps_the_identity_that_a_check_is_compared_with(server: Server) -> None:
+    with transaction() as session:
+        loop = factories.whole_loop(session, per_class=1)
+        session.get_one(Project, loop.project.id).lvlm = f"openai:m@{server.url}"
+    asked = CritiqueParameters(analysis_id=loop.analysis.id, specification_id=loop.specification.id)
+    run = small.ended(loop.project, asked)
+    assert run.state is State.SUCCEEDED, run.error + run.error_details
+    assert run.result["lvlm_identity"] == loaded_lvlm(f"openai:m@{server.url}").identity
