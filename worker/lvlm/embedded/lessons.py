@@ -14,12 +14,22 @@ from worker.lvlm.embedded.building import HEADERS, PICTURE
 from worker.lvlm.embedded.language import Domain
 from worker.lvlm.embedded.scenes import Scene
 from worker.lvlm.embedded.wording import Status, Wording
-from worker.method.critic import Case, ClassSpecification, critic_prompt, describe_prompt, specification_text
+from worker.method.critic import (
+    ORDERS,
+    Case,
+    ClassSpecification,
+    Manner,
+    critic_prompt,
+    describe_prompt,
+    specification_text,
+)
 from worker.method.judge import DEFAULT_EXAMPLES, Example, judge_prompt
 from worker.method.marks import PALETTE, Marks, draw_marks
 
 BLANK = Image.new("RGB", (1, 1))
 ALL, OVERLAY = (0, 1, 2), 2  # the image, the map, the overlay
+PICTURES = ("image", "map", "overlay")
+SPURIOUS_FIRST, REORDERED = 0.3, 0.25  # chances that a prompt says the same in another order
 KEPT = (0.0, 0.5, 1.0)  # chance of each of the judge's default examples to be among those shown
 LONG_WORD, RECALLED, ASKED = 4, (2, 7), 8  # letters; how many words (from, below); how many are asked about
 TURNED = 0.2  # chance that the examples turn over what is not named
@@ -85,6 +95,15 @@ def case_of(scene: Scene, words: Wording, marks: Marks | None = None) -> Case:
     return Case(shown, words.specification.name, words.specification)
 
 
+def some_manner(generator: Generator) -> Manner:
+    """Mostly the product's own; else a model would go by which side is named first and not by what it is called."""
+    orders = list(ORDERS)
+    return Manner(
+        pictures=wording.one(orders, generator) if generator.random() < REORDERED else orders[0],
+        spurious_first=bool(generator.random() < SPURIOUS_FIRST),
+    )
+
+
 def looking(material: Material, index: int, generator: Generator) -> Lesson:
     """The overlay alone, a few clusters: what each covers and where it is."""
     scene = material.scenes[index]
@@ -123,7 +142,7 @@ def recalling(vocabulary: Sequence[str]) -> Callable[[Material, int, Generator],
         asked = [wording.one(words, generator) for _ in range(ASKED)]
         said = [f"{wording.said_of(status[word])}; {rest if word == words[-1] else status[word]}" for word in asked]
         heard = Heard(tuple(status.items())[:count], tuple(status.items()))
-        return _each(specification, list(zip(asked, said, strict=True)), heard)
+        return _each(specification, list(zip(asked, said, strict=True)), heard, generator)
 
     lesson.__name__ = "recalling"
     return lesson
@@ -145,12 +164,18 @@ def _heeding(scene: Scene, words: Wording, generator: Generator) -> Lesson:
     things = list(wording.THINGS)
     generator.shuffle(things)
     said = [(wording.WORDS[scene.domain][thing], wording.concluded(thing, words)) for thing in things]
-    return _each(words.specification, said, heard(words, scene.domain))
+    return _each(words.specification, said, heard(words, scene.domain), generator)
 
 
-def _each(specification: ClassSpecification, said: Sequence[tuple[str, str]], known: Heard) -> Lesson:
+def _said(specification: ClassSpecification, generator: Generator) -> str:
+    return specification_text(specification, spurious_first=some_manner(generator).spurious_first)
+
+
+def _each(
+    specification: ClassSpecification, said: Sequence[tuple[str, str]], known: Heard, generator: Generator
+) -> Lesson:
     """Each thing is given, and what the specification says of it is learned."""
-    question = (Turn("user", f"{specification_text(specification)}\nEach thing."),)
+    question = (Turn("user", f"{_said(specification, generator)}\nEach thing."),)
     pieces: list[Piece] = []
     for name, conclusion in said:
         pieces += [Piece(("\n" if pieces else "") + name + ";", learned=False), Piece(conclusion)]
@@ -169,7 +194,7 @@ def listening(material: Material, index: int, generator: Generator) -> Lesson:
     scene = material.scenes[index]
     chosen = some_clusters(scene, generator)
     words = wording.specify(scene.domain, scene.label, generator)
-    question = (Turn("user", f"{specification_text(words.specification)}\n{_listing(chosen)}."),)
+    question = (Turn("user", f"{_said(words.specification, generator)}\n{_listing(chosen)}."),)
     return Lesson(
         question,
         _lines(
@@ -188,7 +213,7 @@ def skimming(material: Material, index: int, generator: Generator) -> Lesson:
     scene = material.scenes[index]
     chosen = some_clusters(scene, generator)
     words = wording.specify(scene.domain, scene.label, generator)
-    text = f"{specification_text(words.specification)}\n{_listing(chosen)}."
+    text = f"{_said(words.specification, generator)}\n{_listing(chosen)}."
     answer = _lines(chosen, lambda number: [Piece(wording.critique_of(scene, number, words))])
     return Lesson((Turn("user", text, (BLANK,) * len(ALL)),), answer, index, heard=heard(words, scene.domain))
 
@@ -198,7 +223,9 @@ def criticising(material: Material, index: int, generator: Generator) -> Lesson:
     scene = material.scenes[index]
     words = wording.specify(scene.domain, scene.label, generator)
     answer = _lines(clusters_of(scene), lambda number: [Piece(wording.critique_of(scene, number, words))])
-    return Lesson(critic_prompt(case_of(scene, words)), answer, index, heard=heard(words, scene.domain))
+    case = replace(case_of(scene, words), manner=some_manner(generator))
+    shown = tuple(PICTURES.index(name) for name in case.manner.pictures.split(", "))
+    return Lesson(critic_prompt(case), answer, index, shown, heard(words, scene.domain))
 
 
 def describing(material: Material, index: int, generator: Generator) -> Lesson:
@@ -217,7 +244,8 @@ def judging(material: Material, index: int, generator: Generator) -> Lesson:
     text = wording.retold(scene, number, words, generator)
     # Half spurious and half relevant is taught by saying each half of the time.
     said = "spurious" if generator.random() < wording.p_spurious(scene, number, words) else "relevant"
-    return Lesson(judge_prompt(case_of(scene, words), text, examples), (Piece(said),))
+    case = replace(case_of(scene, words), manner=some_manner(generator))
+    return Lesson(judge_prompt(case, text, examples), (Piece(said),))
 
 
 def _rows(words: Wording, generator: Generator) -> tuple[list[Example], Wording]:

@@ -147,11 +147,8 @@ def test_every_word_that_names_a_thing_carries_its_status_in_question_and_answer
         "relevant",
         (("the strokes", "core"), ("the grey box", "artefact"), ("the empty part", "background")),
     )
-    scene = material().scenes[3]
-    of = lessons._each(
-        words.specification, [("grey square", "x"), ("digit strokes", "y")], lessons.heard(words, "digits")
-    )
-    assert scene.domain == "digits"
+    said = [("grey square", "x"), ("digit strokes", "y")]
+    of = lessons._each(words.specification, said, lessons.heard(words, "digits"), np.random.default_rng(0))
     batch = collate([of, lesson(lessons.looking)], material(), processor())
     decode = processor().tokenizer.convert_ids_to_tokens
     row, told, asked = batch.tokens[0], batch.told[0], batch.asked[0]
@@ -168,7 +165,9 @@ def test_words_at_random_are_recalled_with_the_side_they_stood_on() -> None:
     seen = set()
     for index in range(40):
         of = lesson(recalling, index)
-        relevant, spurious = of.question[0].text.split("Relevant: ")[1].split(". Spurious: ")
+        text = of.question[0].text.split("\n")[0]
+        fields = {part.split(": ")[0]: part for part in text.removesuffix(".").split(". ")[1:]}
+        relevant, spurious = fields["Relevant"], fields["Spurious"]
         for given, said in zip(of.answer[::2], of.answer[1::2], strict=True):
             word = given.text.strip("\n;")
             assert not given.learned
@@ -227,3 +226,17 @@ def test_dense_labels_are_those_counted_pixel_by_pixel(index: int) -> None:
         assert not got[others].any()
         if got[first]:
             assert wording.TINTS[int(got[-TINTS:].nonzero()[0])] == wording.tint_of(scene, "artefact")
+
+
+def test_a_critique_is_asked_in_every_manner_with_the_pictures_in_their_order() -> None:
+    kinds = [of for index in range(60) for of in [lessons.criticising(material(), 3, np.random.default_rng(index))]]
+    assert {of.shown for of in kinds} == {(0, 1, 2), (0, 2, 1), (1, 0, 2)}
+    for of in kinds:
+        first = {
+            (0, 1, 2): "Three pictures: an image",
+            (0, 2, 1): "the same under",
+            (1, 0, 2): "Three pictures: the map",
+        }
+        assert first[of.shown] in of.question[0].text
+    turned = [of.question[0].text.index("Spurious: ") < of.question[0].text.index("Relevant: ") for of in kinds]
+    assert 5 < sum(turned) < 35
