@@ -97,7 +97,7 @@ def calibration_error(
     chance = np.sqrt(_sums(np.zeros_like(images), place, p * (1 - p))[0]) / count
     wrong = proportion(torch.from_numpy((p > HALF) != (truth > HALF))).high - float(np.minimum(p, 1 - p).mean())
     return CalibrationError(
-        value=plain * _factor(lambda factor: float(errors(factor).mean()), plain),
+        value=min(1.0, plain * _factor(lambda factor: float(errors(factor).mean()), plain)),
         low=plain * _factor(lambda factor: float(np.quantile(errors(factor), 0.975)), plain),
         high=min(1.0, max(wrong, plain * _factor(lambda factor: float(np.quantile(errors(factor), 0.025)), plain))),
         plain=plain,
