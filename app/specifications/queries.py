@@ -22,11 +22,11 @@ from app.runs.parameters import EntryText
 TRIAL_PICTURES = 6
 # What a critic wrote and the verdict it calls for: the judge's own (worker.method.judge), which no page can import.
 BUILT_IN = (
-    ("a grey square; upper left corner; named as spurious; spurious", "spurious"),
-    ("the strokes of the digit; middle; named as relevant; relevant", "relevant"),
+    ("grey square; light grey; upper left corner; tiny; named as spurious; spurious", "spurious"),
+    ("digit strokes; white; middle; medium; named as relevant; relevant", "relevant"),
     ("It lies mostly on the plaster, which the specification names as spurious.", "spurious"),
     ("It covers the joint space between the bones, a feature of the disease.", "relevant"),
-    ("empty background; lower part; not named; relevant", "relevant"),
+    ("empty background; black; lower part; small; not named; relevant", "relevant"),
 )
 
 

@@ -80,8 +80,8 @@ def critic_prompt(case: Case) -> Conversation:
         "Steps: look at the image; find what belongs to the class; say what each cluster covers and where that is; "
         "decide whether that holds relevant features and whether the specification names it as spurious; "
         "conclude.\n"
-        f"One line for each cluster ({_listed(case.marks)}), as: number colour: what it covers; place; what the "
-        "specification says of it; relevant or spurious."
+        f"One line for each cluster ({_listed(case.marks)}), as: number colour: what it covers; its colour; place; "
+        "size; what the specification says of it; relevant, spurious or uncertain."
     )
     return (Turn("user", text, _pictures(case.marks, case.manner.pictures)),)
 

@@ -26,11 +26,11 @@ class Example:
 
 
 DEFAULT_EXAMPLES = (
-    Example("a grey square; upper left corner; named as spurious; spurious", "spurious"),
-    Example("the strokes of the digit; middle; named as relevant; relevant", "relevant"),
+    Example("grey square; light grey; upper left corner; tiny; named as spurious; spurious", "spurious"),
+    Example("digit strokes; white; middle; medium; named as relevant; relevant", "relevant"),
     Example("It lies mostly on the plaster, which the specification names as spurious.", "spurious"),
     Example("It covers the joint space between the bones, a feature of the disease.", "relevant"),
-    Example("empty background; lower part; not named; relevant", "relevant"),
+    Example("empty background; black; lower part; small; not named; relevant", "relevant"),
 )
 
 
