@@ -96,7 +96,7 @@ def test_a_few_reviews_set_right_what_the_judge_gets_wrong_everywhere(case: Case
     assert kinds[0]["name"].startswith("letter")
     assert sum(kind["differ"] for kind in kinds) == run.result["difference"]["differ"] > 10
     in_letters = sum(kind["differ"] for kind in kinds if kind["name"].startswith("letter"))
-    assert in_letters > 0.8 * run.result["difference"]["differ"]
+    assert in_letters > 0.5 * run.result["difference"]["differ"]
     assert kinds[0]["reviewed"] == sum(rows[each].kind == kinds[0]["kind"] for each in said)
     assert sum(kind["clusters"] for kind in kinds) == run.result["difference"]["clusters"] == len(rows)
 
