@@ -4,19 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from worker.lvlm import LVLM, Conversation
 from worker.lvlm.embedded import wording
 from worker.lvlm.embedded.lessons import Generator, Lesson, Material, Piece, case_of
 from worker.lvlm.embedded.scenes import Scene
+from worker.method.calibration import fit_temperature
 from worker.method.critic import criticise
 from worker.method.judge import CHOICES, DEFAULT_EXAMPLES, judge_prompt
 from worker.method.marks import draw_marks
 
-TEMPERATURES = np.geomspace(0.5, 8.0, 57)
+TEMPERATURES = (0.5, 8.0)  # at least, at most
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,6 @@ def calibrate(lvlm: LVLM, rows: Sequence[Judged]) -> float:
     if not rows:
         return 1.0
     answers = lvlm.ask([row.question for row in rows], choices=CHOICES)
-    spurious = torch.tensor([answer.choice_probabilities.get(CHOICES[0], 0.5) for answer in answers])
-    truth = torch.tensor([row.p_spurious for row in rows])
-    odds = torch.logit(spurious, eps=1e-6)
-    return float(min(TEMPERATURES, key=lambda temperature: _surprise(odds / float(temperature), truth)))
-
-
-def _surprise(odds: Tensor, truth: Tensor) -> float:
-    return float(torch.nn.functional.binary_cross_entropy_with_logits(odds, truth))
+    spurious = np.array([answer.choice_probabilities.get(CHOICES[0], 0.5) for answer in answers])
+    slope = fit_temperature(spurious, np.array([row.p_spurious for row in rows]), bias=False).slope
+    return float(np.clip(1 / max(slope, 1e-9), *TEMPERATURES))

@@ -28,10 +28,10 @@ from worker.lvlm.transformers import load_transformers
 from worker.method.critic import Case, ClassSpecification, criticise, describe
 from worker.method.judge import Verdict, judge
 from worker.method.marks import draw_marks
+from worker.method.reliability import calibration_error
 
 IMAGES = 100  # of each domain and seed
 FIRST_SEED = 10  # clusters of earlier ones were looked at while the lessons were made
-BINS = 10  # of the calibration error
 NAMING = tuple(form for form in wording.FORMS if form not in {"empty", "strange"})
 Generator = np.random.Generator
 
@@ -104,7 +104,7 @@ def measured(lvlm: LVLM, scenes: Pool, seed: int) -> dict[str, float]:
     ]
     familiar = judged(lvlm, first)
     figures |= _by_domain("new_images", first, familiar)
-    figures["ece_familiar"] = calibration_error(_all(familiar))
+    figures["ece_familiar"] = unsure_by(_all(familiar))
     again = [
         Question(one.scene, _reworded(one, meaning, generator)) for one, meaning in zip(first, meanings, strict=True)
     ]
@@ -120,7 +120,7 @@ def measured(lvlm: LVLM, scenes: Pool, seed: int) -> dict[str, float]:
         found = judged(lvlm, questions)
         figures |= _by_domain(f"new_{what}", questions, found)
         new += found
-    figures["ece_new_wording"] = calibration_error(_all(new))
+    figures["ece_new_wording"] = unsure_by(_all(new))
     figures |= _by_domain("hand_written", *_hand_written(lvlm, drawn))
     for name, of_set in scenes.items():
         if name.startswith("real_"):
@@ -162,12 +162,11 @@ def scores(found: Sequence[Found]) -> dict[str, float]:
     }
 
 
-def calibration_error(found: Sequence[Found]) -> float:
-    """Expected calibration error of P(spurious) over ten equal bins (Naeini et al. 2015)."""
+def unsure_by(found: Sequence[Found]) -> float:
+    """Expected calibration error of P(spurious), with what chance adds to it."""
     p = np.array([one.said.p_spurious for one in found])
-    truth = np.array([one.truth == "spurious" for one in found], dtype=float)
-    bins = np.minimum((p * BINS).astype(int), BINS - 1)
-    return float(sum(abs(p[bins == b].sum() - truth[bins == b].sum()) for b in range(BINS)) / len(found))
+    truth = np.array([one.truth == "spurious" for one in found], dtype=np.float64)
+    return calibration_error(p, truth).plain
 
 
 def described(lvlm: LVLM, scenes: Sequence[Scene]) -> dict[str, float]:

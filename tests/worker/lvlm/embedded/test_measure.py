@@ -11,7 +11,7 @@ from worker.lvlm import Answer
 from worker.lvlm.embedded import measure
 from worker.lvlm.embedded.calibration import Judged, calibrate, echoing
 from worker.lvlm.embedded.card import ROWS, write_card
-from worker.lvlm.embedded.measure import Found, Question, calibration_error, judged, new_scenes, scores
+from worker.lvlm.embedded.measure import Found, Question, judged, new_scenes, scores, unsure_by
 from worker.lvlm.embedded.pool import RealSet, read_real, real_sets
 from worker.lvlm.embedded.scenes import Scene
 from worker.lvlm.embedded.wording import specify, thing_of, verdict
@@ -39,14 +39,11 @@ def test_scores_count_an_uncertain_verdict_as_wrong_and_balance_the_two_truths()
     )
 
 
-def test_the_calibration_error_is_the_mean_gap_over_bins_as_by_hand() -> None:
-    every = [
-        found("spurious", "spurious", 0.95),
-        found("relevant", "spurious", 0.93),
-        found("relevant", "relevant", 0.1),
-    ]
-    # In the last bin the mean probability is 0.94 and the share 0.5, for two of three; in the other they are 0.1 and 0.
-    assert calibration_error(every) == pytest.approx((2 * abs(0.94 - 0.5) + abs(0.1 - 0)) / 3)
+def test_the_calibration_error_is_the_gap_between_what_was_said_and_what_is_true() -> None:
+    """Half of those of which .9 is said are spurious."""
+    every = [found("spurious", "spurious", 0.9), found("relevant", "spurious", 0.9)] * 50
+    assert unsure_by(every) == pytest.approx(0.4)
+    assert unsure_by([found("spurious", "spurious", 1.0)] * 50) == 0
 
 
 @pytest.fixture(scope="module")
