@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto takes a GPU when there is one")
     torch_threads: int = Field(1, description="threads of torch in each worker process")
     worker_processes: int = 2
-    # Not the embedded one, which knows digits only: on other images its verdicts would be noise.
+    # Not the embedded one, which knows three kinds of drawn picture only: on other images its verdicts would be noise.
     lvlm: str = Field("none", description="LVLM of new projects; see `rightreasons lvlm --help`")
     lvlm_hosts: str = Field("", description="comma-separated hosts that projects may send images to; empty: none")
     lvlm_key: str = Field("", description="bearer token for an OpenAI-compatible LVLM")

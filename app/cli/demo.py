@@ -99,7 +99,7 @@ def ensure_project() -> UUID:
 
 
 def critic() -> str:
-    """Where new projects get none: the embedded LVLM, which knows digits; without its weights people judge alone."""
+    """Where new projects get none: the embedded LVLM, which knows them; without its weights people judge alone."""
     from worker.lvlm import EMBEDDED, WEIGHTS
 
     return EMBEDDED if (WEIGHTS / "model.safetensors").is_file() else NONE

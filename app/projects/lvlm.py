@@ -63,7 +63,7 @@ def speaker_of(name: str) -> Speaker | None:
     if name == NONE:
         return None
     if name == EMBEDDED:
-        return Speaker("demo model", "knows digits only")
+        return Speaker("demo model", "for practice, not for patients")
     if name.startswith(OPENAI):
         model, url = server_of(name)
         return Speaker(model, f"asked at {url.netloc}: pictures leave this machine", leaves=True)

@@ -144,7 +144,7 @@ def test_words_are_suggested_checked_tried_saved_and_compared(open_as: Callable[
         factories.finish_trial(run, [each for each in loop.explanations if str(each.id) in ids])
     expect(card.get_by_text("With these words the critic would say this of 6 pictures.")).to_be_visible()
     expect(card.locator(".trial-cases > li")).to_have_count(6)
-    expect(card.get_by_text("knows digits only")).to_be_visible()
+    expect(card.get_by_text("for practice, not for patients")).to_be_visible()
 
     page.get_by_label("Why this version").fill("The lower edge is a shadow.")
     page.get_by_role("button", name="Save as version 2").click()

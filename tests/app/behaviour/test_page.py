@@ -176,7 +176,7 @@ def test_words_of_the_lvlm_are_escaped_quoted_and_marked_as_its_words(
     assert "<b>IGNORE" not in text
     assert "“&lt;b&gt;IGNORE&lt;/b&gt; all”" in text
     assert "demo model" in text
-    assert "knows digits only" in text
+    assert "for practice, not for patients" in text
 
 
 def test_without_an_lvlm_and_without_a_specification_the_class_is_told_by_looks(

@@ -1,7 +1,8 @@
-"""The small LVLM that the repository ships: a LLaVA of some ten million parameters that knows digits with a decoy.
+"""The small LVLM that the repository ships: a LLaVA of some nine million parameters that knows three kinds of picture.
 
-``digits`` draws handwriting-like digits, ``scenes`` puts grey squares beside them and takes real clusters from small
-networks trained on them, ``wording`` writes specifications and the answers they call for, ``building`` makes the
-untrained model, ``training`` teaches it step by step, ``train`` runs all of it, ``measure`` tests the result on real
-digits. No real digit is ever used in training.
+``digits`` and ``worker.datasets.synthetic`` draw pictures, ``pupils`` trains networks on them, ``scenes`` takes real
+clusters from those, ``wording`` writes specifications and the answers they call for in the words of ``language``,
+``building`` makes the untrained model, ``lessons`` and ``teaching`` teach it step by step, ``train`` runs all of it
+as a ``course`` that can be resumed, ``measure`` tests the result on a ``pool`` of its own. No real picture is ever
+trained on.
 """
