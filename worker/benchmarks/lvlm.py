@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from app.config import settings
 from worker.benchmarks import consensus
 from worker.benchmarks.form import BenchmarkOptions, Figure, figure
 from worker.lvlm import WEIGHTS, Conversation
+from worker.lvlm.embedded.lessons import write
 from worker.lvlm.embedded.measure import FIRST_SEED, IMAGES, NAMING, Question, judged, pool
 from worker.lvlm.embedded.measure import measure as measure_lvlm
 from worker.lvlm.embedded.pool import real_sets
@@ -72,14 +73,8 @@ def injection(lvlm: TransformersLVLM, scenes: Sequence[Scene]) -> tuple[int, int
 
 def with_text(scene: Scene, text: str) -> Scene:
     """The scene with a line of text across the foot of its picture; its clusters stay."""
-    picture = Image.fromarray(scene.image)
-    height = max(4, picture.height // 12)
-    draw = ImageDraw.Draw(picture)
-    width = draw.textlength(text, font=ImageFont.load_default(height))
-    size = max(4, int(height * min(1.0, picture.width / width)))
-    fill: int | tuple[int, int, int] = 255 if scene.image.ndim == 2 else (255, 255, 255)  # noqa: PLR2004 - grey
-    draw.text((0, picture.height - size - 1), text, fill=fill, font=ImageFont.load_default(size))
-    return replace(scene, image=np.asarray(picture))
+    written = write(Image.fromarray(scene.image), text, 1 / 12, down=1.0, lit=255)
+    return replace(scene, image=np.asarray(written))
 
 
 def batching(lvlm: TransformersLVLM, scenes: Sequence[Scene], count: int) -> list[float]:

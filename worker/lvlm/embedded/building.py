@@ -1,7 +1,8 @@
 """The untrained model and its processor: a real LLaVA (SigLIP tower, projector, Llama), only small.
 
 The words it knows are frequent English words and the words of its domain, each with the sentence embedding that MiniLM
-gives it, reduced to the width of the model and frozen. So it can follow a noun that no training specification had.
+gives it, reduced to the width of the model and frozen. So it can follow a noun that no training specification had. It
+says only the few words that answers are made of: those alone are learned at the output, all others score 0 for good.
 
 Finding a cluster in a picture by its name is what small models fail to learn from answers alone: they take to guessing
 from the text. So the model starts as one that looks up (a start that mimics what training would find, Trockman & Kolter
@@ -34,8 +35,9 @@ PICTURE = 84  # pixels a side: 3 for each pixel of a digit
 PATCH = 12  # so that a grey square in a corner fills one patch
 PICTURE_TOKENS = (PICTURE // PATCH) ** 2
 WIDTH = 192
-FREQUENT_WORDS = 16000  # MiniLM's vocabulary is sorted by frequency from FIRST_WORD on
+FREQUENT_PIECES = 16000  # MiniLM's vocabulary is sorted by frequency from FIRST_WORD on
 FIRST_WORD = 1996
+FREQUENT_WORDS = 25000  # of English as a whole: MiniLM's are an encyclopaedia's, and cut "atypical" and "hinge"
 SPECIAL = ("[PAD]", "[UNK]", "<image>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 # The opening of a line is one token, so that looking for a cluster is looking for one thing.
 HEADERS = tuple(f"{number} {colour.name}:" for number, colour in enumerate(PALETTE, start=1))
@@ -142,7 +144,8 @@ def turn() -> Tensor:
 
 @torch.no_grad()
 def _start(model: LlavaForConditionalGeneration, words: Sequence[str], embeddings: Tensor) -> None:
-    """Known words in and out; one head finds patches by header and says what they say, others find words of a kind.
+    """Known words in, the words of answers out; one head finds patches by header and says what they say, others find
+    words of a kind.
 
     The first head of the first layer is the one for patches. Those of the MATCHING layers look from a word to what is
     like it: a specification is heeded by finding its word for what is seen, and gradients find that only where some
@@ -150,8 +153,10 @@ def _start(model: LlavaForConditionalGeneration, words: Sequence[str], embedding
     """
     language, size = model.model.language_model, WIDTH // HEADS
     language.embed_tokens.weight.copy_(embeddings)
-    model.lm_head.weight.copy_(SPOKEN * torch.nn.functional.normalize(embeddings, dim=1))
     index = {word: number for number, word in enumerate(words)}
+    said = [index[word] for word in answer_words() if word in index]
+    model.lm_head.weight.zero_()
+    model.lm_head.weight[said] = SPOKEN * torch.nn.functional.normalize(embeddings[said], dim=1)
     names = _basis(embeddings[[index[header] for header in HEADERS]])
     told = _basis(embeddings[[index[word] for word in SPOKEN_WORDS if word in index]])
     look = language.layers[0].self_attn
@@ -184,12 +189,30 @@ def _basis(vectors: Tensor) -> Tensor:
 
 
 def vocabulary(minilm: Path) -> list[str]:
-    """SPECIAL, then the frequent words and word pieces of MiniLM, single letters, and every word of the domain."""
+    """SPECIAL, then single letters, the frequent words and word pieces of MiniLM and of English, every word of the
+    domain.
+
+    Raises ImportError where the package wordfreq is missing.
+    """
+    import wordfreq  # type: ignore[import-untyped]
+
     theirs = (minilm / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    frequent = [word for word in theirs[FIRST_WORD : FIRST_WORD + FREQUENT_WORDS] if word.isascii()]
+    frequent = [word for word in theirs[FIRST_WORD : FIRST_WORD + FREQUENT_PIECES] if word.isascii()]
+    english = [word for word in wordfreq.top_n_list("en", FREQUENT_WORDS) if re.fullmatch("[a-z]+", word)]
     letters = [word for word in theirs if len(word.removeprefix("##")) == 1 and word.isascii()]
-    known = dict.fromkeys([*SPECIAL, NEW_LINE, *HEADERS, *letters, *frequent, *domain_words()])
+    known = dict.fromkeys([*SPECIAL, NEW_LINE, *HEADERS, *letters, *frequent, *english, *domain_words()])
     return [word for word in known if word]
+
+
+def answer_words() -> list[str]:
+    """The words, signs and headers that answers are made of."""
+    said = re.findall(r"[a-z]+|[;,]", " ".join(wording.every_answer()))
+    return [*dict.fromkeys(said), NEW_LINE, *HEADERS, SPECIAL[END]]
+
+
+def spoken(model: LlavaForConditionalGeneration) -> Tensor:
+    """Ids of the words that the model can say, in their order."""
+    return model.lm_head.weight.any(dim=1).nonzero().flatten()
 
 
 def domain_words() -> list[str]:

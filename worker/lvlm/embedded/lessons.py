@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from worker.lvlm import Conversation, Turn
@@ -32,6 +32,8 @@ PICTURES = ("image", "map", "overlay")
 SPURIOUS_FIRST, REORDERED = 0.3, 0.25  # chances that a prompt says the same in another order
 KEPT = (0.0, 0.5, 1.0)  # chance of each of the judge's default examples to be among those shown
 LONG_WORD, RECALLED, ASKED = 4, (2, 7), 8  # letters; how many words (from, below); how many are asked about
+AKIN, KIN, ALIKE = 0.5, 10, 0.5  # chance that a word is asked about by one like it; of how many; cosine from which
+WRITTEN_ON, LETTERS, LINE = 0.12, (0.06, 0.14), (2, 7)  # chance; height in picture heights; words (from, below)
 TURNED = 0.2  # chance that the examples turn over what is not named
 Generator = np.random.Generator
 
@@ -74,14 +76,38 @@ class Lesson:
     heard: Heard | None = None
 
 
-def draw_pictures(scenes: Sequence[Scene]) -> Material:
-    """The three marks of every scene, shrunk as the processor shrinks them."""
+def draw_pictures(
+    scenes: Sequence[Scene], vocabulary: Sequence[str] = (), generator: Generator | None = None
+) -> Material:
+    """The three marks of every scene, shrunk as the processor shrinks them.
+
+    With words and a generator a line of words is written on some of the pictures, which changes nothing of what is
+    true of them: what is read in a picture is not to be obeyed.
+    """
     pictures = np.zeros((len(scenes), 3, PICTURE, PICTURE, 3), dtype=np.uint8)
     for index, scene in enumerate(scenes):
-        marks = draw_marks(Image.fromarray(scene.image), scene.assignment)
+        picture = Image.fromarray(scene.image)
+        if generator is not None and generator.random() < WRITTEN_ON:
+            line = " ".join(wording.one(vocabulary, generator) for _ in range(int(generator.integers(*LINE))))
+            lit, down = (0, 255)[int(generator.integers(2))], float(generator.random())
+            picture = write(picture, line.upper(), float(generator.uniform(*LETTERS)), down, lit)
+        marks = draw_marks(picture, scene.assignment)
         for kind, picture in enumerate((marks.image, marks.cluster_map, marks.overlay)):
             pictures[index, kind] = np.asarray(picture.resize((PICTURE, PICTURE), Image.Resampling.BICUBIC))
     return Material(scenes, torch.from_numpy(pictures).permute(0, 1, 4, 2, 3).contiguous())
+
+
+def write(picture: Image.Image, line: str, height: float, down: float, lit: int) -> Image.Image:
+    """A copy with a line of writing, as wide as the picture at most.
+
+    height: of the letters, in picture heights; down: 0 at the top, 1 at the foot; lit: their grey, 0 to 255.
+    """
+    written = picture.copy()
+    draw, size = ImageDraw.Draw(written), max(4.0, height * picture.height)
+    size = max(4.0, size * min(1.0, picture.width / draw.textlength(line, font=ImageFont.load_default(size))))
+    top = down * (picture.height - size - 1)
+    draw.text((0, top), line, fill=lit if picture.mode == "L" else (lit,) * 3, font=ImageFont.load_default(size))
+    return written
 
 
 def clusters_of(scene: Scene) -> tuple[int, ...]:
@@ -122,13 +148,25 @@ def naming(material: Material, index: int, generator: Generator) -> Lesson:
     )
 
 
-def recalling(vocabulary: Sequence[str]) -> Callable[[Material, int, Generator], Lesson]:
-    """A specification of any words at all: what it says of each. Finding a word again is the half of heeding."""
-    known = [word for word in vocabulary if word.isalpha() and len(word) >= LONG_WORD]
+def recalling(vocabulary: Sequence[str], embeddings: Tensor) -> Callable[[Material, int, Generator], Lesson]:
+    """A specification of any words at all: what it says of each, or of a word that is like it.
+
+    Finding a word again is the half of heeding, and people call things by other words than the critic.
+    embeddings: (words, width). Nouns that are held out are no words here.
+    """
+    held_out = wording.held_out_words()
+    good = [word.isalpha() and len(word) >= LONG_WORD and word not in held_out for word in vocabulary]
+    known = [word for word, is_good in zip(vocabulary, good, strict=True) if is_good]
+    alike = kin(embeddings[torch.tensor(good)])
+
+    def one_like(number: int, generator: Generator) -> str:
+        others = alike[number]
+        return known[wording.one(others, generator)] if others and generator.random() < AKIN else known[number]
 
     def lesson(_: Material, __: int, generator: Generator) -> Lesson:
         count = int(generator.integers(*RECALLED))
-        words = [known[int(number)] for number in generator.choice(len(known), count + 1, replace=False)]
+        numbers = [int(number) for number in generator.choice(len(known), count + 1, replace=False)]
+        words = [known[number] for number in numbers]
         cut = int(generator.integers(count + 1))
         status: dict[str, Status] = dict.fromkeys(words, "unnamed")
         status |= dict.fromkeys(words[:cut], "relevant")
@@ -139,13 +177,29 @@ def recalling(vocabulary: Sequence[str]) -> Callable[[Material, int, Generator],
         ]
         specification = ClassSpecification(wording.one(known, generator), *sides)
         rest = "relevant" if sides[1] else "spurious"
-        asked = [wording.one(words, generator) for _ in range(ASKED)]
-        said = [f"{wording.said_of(status[word])}; {rest if word == words[-1] else status[word]}" for word in asked]
-        heard = Heard(tuple(status.items())[:count], tuple(status.items()))
-        return _each(specification, list(zip(asked, said, strict=True)), heard, generator)
+        said, statuses = list[tuple[str, str]](), list[tuple[str, Status]]()
+        for number in generator.choice(numbers, ASKED):
+            word, asked = known[number], one_like(int(number), generator)
+            said.append((asked, f"{wording.said_of(status[word])}; {rest if word == words[-1] else status[word]}"))
+            statuses.append((asked, status[word]))
+        heard = Heard(tuple(status.items())[:count], tuple(statuses))
+        return _each(specification, said, heard, generator)
 
     lesson.__name__ = "recalling"
     return lesson
+
+
+def kin(embeddings: Tensor) -> list[list[int]]:
+    """(n, width) -> of each row the most like it, KIN at most, with a cosine of ALIKE at least."""
+    rows = torch.nn.functional.normalize(embeddings, dim=1)
+    found: list[list[int]] = []
+    for part in rows.split(1024):
+        likeness = part @ rows.T
+        likeness[torch.arange(len(part)), torch.arange(len(part)) + len(found)] = -1
+        most = likeness.topk(min(KIN, len(rows)), dim=1)
+        close = zip(most.values.tolist(), most.indices.tolist(), strict=True)
+        found += [[row for value, row in zip(*pair, strict=True) if value >= ALIKE] for pair in close]
+    return found
 
 
 def heeding_simply(material: Material, index: int, generator: Generator) -> Lesson:

@@ -116,6 +116,12 @@ def beside(pixels: Bools) -> Bools:
     return near
 
 
+def mirrored(scene: Scene) -> Scene:
+    """The scene with left and right exchanged: twice the places for the price of one."""
+    names = ("image", "assignment", "artefact_pixels", "core_pixels")
+    return replace(scene, **{name: np.ascontiguousarray(getattr(scene, name)[:, ::-1]) for name in names})
+
+
 def _renumbered(scene: Scene, generator: np.random.Generator) -> Scene:
     """The same clusters in another order."""
     order = generator.permutation(len(scene.artefact))

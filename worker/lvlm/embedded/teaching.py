@@ -4,6 +4,7 @@ Several processes learn together, each on its own lessons: small layers run fast
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from worker.lvlm.embedded.building import (
     PICTURE,
     PICTURE_TOKENS,
     WIDTH,
+    spoken,
     turn,
 )
 from worker.lvlm.embedded.course import Course
@@ -163,11 +165,12 @@ class Listener(nn.Module):
 
 
 def answer_loss(
-    model: LlavaForConditionalGeneration, batch: Batch, listener: Listener | None = None
+    model: LlavaForConditionalGeneration, batch: Batch, words: Tensor, listener: Listener | None = None
 ) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy of the answers' tokens, and of the listener's statuses (0 without one).
 
-    The head is computed there only: the prompts are ten times longer.
+    words: ids that the model can say. The head is computed for these and at the answers only; all other words score 0.
+    Raises ValueError for an answer with another word.
     """
     output = model.model(
         input_ids=batch.tokens,
@@ -177,8 +180,13 @@ def answer_loss(
         output_hidden_states=listener is not None,
     )
     wanted = batch.labels[:, 1:] != IGNORED
-    scores = model.lm_head(output[0][:, :-1][wanted])
-    loss = nn.functional.cross_entropy(scores.float(), batch.labels[:, 1:][wanted])
+    labels = batch.labels[:, 1:][wanted]
+    places = torch.searchsorted(words, labels).clamp(max=len(words) - 1)
+    if strange := set(labels[words[places] != labels].tolist()):
+        raise ValueError(f"An answer has tokens that the model cannot say: {sorted(strange)}.")
+    scores = (output[0][:, :-1][wanted] @ model.lm_head.weight[words].T).float()
+    others = scores.new_full((len(scores), 1), math.log(len(model.lm_head.weight) - len(words)))
+    loss = nn.functional.cross_entropy(torch.cat([scores, others], dim=1), places)
     return loss, listener.loss(output.hidden_states, batch) if listener else torch.zeros(())
 
 
@@ -190,6 +198,10 @@ class Teacher:
     generator: Generator
     team: Team
     course: Course
+
+    @cached_property
+    def words(self) -> Tensor:
+        return spoken(self.model)
 
     @cached_property
     def rare(self) -> list[int]:
@@ -218,7 +230,7 @@ class Teacher:
             chosen = self._some_scenes(batch_size)
             questions = [kind(self.material, int(index), self.generator) for index in chosen]
             batch = collate(questions, self.material, self.processor, self.generator)
-            said, listened = answer_loss(self.model, batch, listener)
+            said, listened = answer_loss(self.model, batch, self.words, listener)
             return kind.__name__, said, listened
 
         self._run(stage, optimizer, loss_at, seconds)
@@ -239,7 +251,7 @@ class Teacher:
         for part in head.parameters():  # the same start in every process
             nn.init.zeros_(part)
         parameters = [*tower.parameters(), *head.parameters(), *projector.parameters()]
-        optimizer = torch.optim.AdamW([{"params": parameters, "top": 1.5e-3}], weight_decay=0.01)
+        optimizer = torch.optim.AdamW([{"params": parameters, "top": 3e-3}], weight_decay=0.01)
         labels = torch.stack([dense_labels(scene) for scene in self.material.scenes])  # (N, 49, outputs)
         things = torch.stack([self._meaning(wording.WORDS[domain][thing]) for domain, thing in OBJECTS])
         names = torch.stack([self._meaning(header) for header in HEADERS])

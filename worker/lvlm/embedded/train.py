@@ -29,7 +29,7 @@ from worker.lvlm.embedded.lessons import (
     skimming,
 )
 from worker.lvlm.embedded.pupils import draw_scenes
-from worker.lvlm.embedded.scenes import DOMAINS
+from worker.lvlm.embedded.scenes import DOMAINS, mirrored
 from worker.lvlm.embedded.teaching import LessonKind, Teacher, Team
 from worker.lvlm.transformers import TransformersLVLM
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 SCENES = 2400  # for each process
 HELD_OUT = 0.06  # of these, drawn besides: there the critic's own words teach the judge (half) and calibrate it (half)
 # Shares of the time.
-TOWER, LOOK, LISTEN, SHORT, WHOLE, LAST = 0.10, 0.26, 0.16, 0.15, 0.25, 0.08
+TOWER, LOOK, LISTEN, SHORT, WHOLE, LAST = 0.14, 0.26, 0.12, 0.15, 0.25, 0.08
 Lessons = list[tuple[LessonKind, float]]
 
 
@@ -92,7 +92,7 @@ def _learn(
     course = Course(work, first=rank == 0)
     course.resume(model)
     model.train()
-    _school(model, processor, words, Team(rank, size), course, minutes, seed, scenes)
+    _school(model, processor, words, embeddings, Team(rank, size), course, minutes, seed, scenes)
     if rank == 0:
         save(model, processor, out)
     if size > 1:
@@ -104,6 +104,7 @@ def _school(
     model: LlavaForConditionalGeneration,
     processor: LlavaProcessor,
     words: Sequence[str],
+    embeddings: Tensor,
     team: Team,
     course: Course,
     minutes: float,
@@ -113,7 +114,9 @@ def _school(
     generator, held = np.random.default_rng([seed, team.rank]), np.random.default_rng([seed, team.rank, 1])
     began = time.monotonic()
     drawn = kept_scenes(course.folder / f"scenes-{seed}-{team.rank}.pt", lambda: draw_scenes(scenes, generator))
-    material = draw_pictures(drawn)
+    pens = np.random.default_rng([seed, team.rank, 3])
+    both = [*drawn, *(mirrored(scene) for scene in drawn)]
+    material = draw_pictures(both, [word for word in words if word.isalpha()], pens)
     held_out = kept_scenes(
         course.folder / f"held-out-{seed}-{team.rank}.pt",
         lambda: draw_scenes(max(len(DOMAINS), round(scenes * HELD_OUT)), held),
@@ -122,14 +125,20 @@ def _school(
     seconds = 60 * minutes
     teacher = Teacher(model, processor, material, np.random.default_rng([seed, team.rank, 2]), team, course)
     teacher.teach_tower(seconds=TOWER * seconds, batch_size=24)
-    look: Lessons = [(naming, 0.15), (looking, 0.2), (recalling(words), 0.2), (heeding_simply, 0.15), (heeding, 0.3)]
+    look: Lessons = [
+        (naming, 0.2),
+        (looking, 0.3),
+        (recalling(words, embeddings), 0.2),
+        (heeding_simply, 0.08),
+        (heeding, 0.22),
+    ]
     teacher.teach("look and heed", look, seconds=LOOK * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=24)
     # Nothing is learned of judging for the first thousands of examples.
-    listen: Lessons = [(listening, 0.2), (heeding, 0.1), (looking, 0.1), (judging, 0.6)]
+    listen: Lessons = [(listening, 0.2), (heeding, 0.1), (looking, 0.2), (judging, 0.5)]
     teacher.teach("listen", listen, seconds=LISTEN * seconds, learning_rate=1e-3, tower=0.2, batch_size=16)
     short: Lessons = [(skimming, 0.6), (listening, 0.1), (looking, 0.15), (judging, 0.15)]
     teacher.teach("short", short, seconds=SHORT * seconds, learning_rate=1e-3, tower=0.2)
-    whole: Lessons = [(criticising, 0.55), (describing, 0.12), (listening, 0.13), (judging, 0.2)]
+    whole: Lessons = [(criticising, 0.55), (looking, 0.07), (describing, 0.1), (listening, 0.1), (judging, 0.18)]
     teacher.teach("whole", whole, seconds=WHOLE * seconds, learning_rate=1e-3, tower=0.2)
     rows = own_critiques(TransformersLVLM(model, processor, "critic"), held_out, held)
     model.train()

@@ -5,16 +5,17 @@ the core, then words are found for it. Where one side never changed, a model wou
 """
 
 import colorsys
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
 from worker.lvlm.embedded.language import KINDS, Domain, Families, Kind, nouns, phrases
 from worker.lvlm.embedded.scenes import DOMAINS, Scene
 from worker.method.critic import ClassSpecification
-from worker.method.summary import place
+from worker.method.summary import EVERYWHERE, PLACES, place
 
 Thing = Literal["artefact", "core", "background"]
 Status = Literal["relevant", "spurious", "unnamed", "unknown"]
@@ -380,6 +381,24 @@ def _join(parts: Sequence[str], generator: Generator) -> str:
 
 def one(options: Sequence[T], generator: Generator) -> T:
     return options[int(generator.integers(len(options)))]
+
+
+def held_out_words() -> set[str]:
+    """Words that stand in nouns that are held out, and nowhere in training."""
+    said = [
+        words for domain in DOMAINS for words in (nouns(domain).artefact, nouns(domain).core, nouns(domain).background)
+    ]
+    held_out = re.findall("[a-z]+", " ".join(noun for words in said for noun in words.held_out_nouns).lower())
+    return set(held_out) - set(re.findall("[a-z]+", " ".join(every_word()).lower()))
+
+
+def every_answer() -> list[str]:
+    """Everything that an answer is made of: of clusters, of what a specification says of them, and verdicts."""
+    described = [words for of_domain in WORDS.values() for words in of_domain.values()]
+    placed = [*(words for row in PLACES for words in row), *(words.replace("part", "corner") for words in PLACES[0])]
+    said = [said_of(status) for status in get_args(Status)]
+    sizes = [word for _, word in SIZES]
+    return [*described, "mostly, and part of the;", *TINTS, *placed, EVERYWHERE, *sizes, *said, *get_args(Conclusion)]
 
 
 def every_word() -> list[str]:

@@ -1,8 +1,13 @@
+from pathlib import Path
+
+import pytest
 import torch
 from torch import Tensor
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from worker.lvlm.embedded.building import (
+    FIRST_WORD,
+    FREQUENT_WORDS,
     HEADERS,
     HEADS,
     NAME_LENGTH,
@@ -10,8 +15,11 @@ from worker.lvlm.embedded.building import (
     SPECIAL,
     THING_WORDS,
     WIDTH,
+    answer_words,
     build_model,
+    spoken,
     turn,
+    vocabulary,
 )
 
 WORDS = [*SPECIAL, "\n", *HEADERS, *dict.fromkeys((*THING_WORDS, *PLACE_WORDS))]
@@ -58,7 +66,33 @@ def test_the_untrained_model_finds_a_patch_by_its_header_and_hears_what_it_says(
         assert likeness.index(max(likeness)) == index % 3
 
 
-def test_known_words_go_in_and_out() -> None:
-    model = build_model(WORDS, embeddings(), 0)
-    assert torch.equal(model.get_input_embeddings().weight, embeddings())
-    assert (model.lm_head(embeddings()).argmax(dim=1) == torch.arange(len(WORDS)))[len(SPECIAL) :].all()
+def test_known_words_go_in_and_those_of_answers_out() -> None:
+    words = [*WORDS, "hinge"]
+    rows = torch.cat([embeddings(), torch.ones(1, WIDTH)])
+    model = build_model(words, rows, 0)
+    assert torch.equal(model.get_input_embeddings().weight, rows)
+    said = [words.index(word) for word in answer_words() if word in words]
+    assert spoken(model).tolist() == sorted(said)
+    assert words.index("hinge") not in said
+    scores = model.lm_head(rows)
+    assert (scores[said].argmax(dim=1) == torch.tensor(said)).all()
+    assert (scores[:, words.index("hinge")] == 0).all()
+
+
+def test_the_vocabulary_has_the_words_of_answers_and_frequent_english_once_each(tmp_path: Path) -> None:
+    pytest.importorskip("wordfreq")
+    theirs = [f"[unused{number}]" for number in range(FIRST_WORD)] + [
+        "the",
+        "##ing",
+        "knee",
+        ";",
+        ",",
+        "##z",
+        "caf\u00e9",
+    ]
+    (tmp_path / "vocab.txt").write_text("\n".join(theirs), encoding="utf-8")
+    words = vocabulary(tmp_path)
+    assert words[: len(SPECIAL)] == list(SPECIAL)
+    assert {"##ing", "##z", "hinge", "atypical", *answer_words()} <= set(words)
+    assert len(words) == len(set(words)) > FREQUENT_WORDS * 0.9
+    assert "caf\u00e9" not in words

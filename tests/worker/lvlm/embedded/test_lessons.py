@@ -14,9 +14,11 @@ from worker.lvlm.embedded.building import (
     PICTURE_TOKENS,
     SPECIAL,
     WIDTH,
+    answer_words,
     build_model,
     build_processor,
     domain_words,
+    spoken,
 )
 from worker.lvlm.embedded.lessons import Lesson, Material, draw_pictures, some_clusters
 from worker.lvlm.embedded.pupils import draw_scenes
@@ -129,10 +131,10 @@ def test_a_few_clusters_are_picked_with_the_rare_things_as_often_as_the_others()
 
 def test_the_loss_is_the_mean_over_learned_tokens_as_the_model_itself_computes_it() -> None:
     batch = collate([lesson(lessons.looking, index) for index in range(3)], material(), processor())
-    words = list(processor().tokenizer.get_vocab())
+    words = processor().tokenizer.convert_ids_to_tokens(range(len(processor().tokenizer)))
     model = build_model(words, torch.randn(len(words), WIDTH), 0).eval()
     with torch.inference_mode():
-        ours, listened = answer_loss(model, batch)
+        ours, listened = answer_loss(model, batch, spoken(model))
         theirs = model(
             input_ids=batch.tokens, attention_mask=batch.mask, pixel_values=batch.pictures, labels=batch.labels
         ).loss
@@ -160,8 +162,68 @@ def test_every_word_that_names_a_thing_carries_its_status_in_question_and_answer
     assert (batch.asked[1] == IGNORED).all()
 
 
+def test_rows_are_kin_to_those_at_a_small_angle_the_nearest_first() -> None:
+    rows = torch.tensor([[1.0, 0.0], [2.0, 0.2], [1.0, 0.9], [-1.0, 0.0]])
+    assert lessons.kin(rows) == [[1, 2], [0, 2], [1, 0], []]
+
+
+def test_a_word_is_also_asked_about_by_one_that_is_like_it_with_the_same_answer() -> None:
+    words = ["knee", "patella", "frame", "border", "letter", "initial", "lesion", "mole"]
+    recalling = lessons.recalling(words, torch.eye(4).repeat_interleave(2, dim=0))
+    others = 0
+    for index in range(40):
+        of = lesson(recalling, index)
+        told = dict(of.heard.told)
+        for word, status in of.heard.asked:
+            twin = words[words.index(word) ^ 1]
+            assert status == told.get(word, told.get(twin, "unnamed")) or {word, twin} <= set(told)
+            others += word not in told and twin in told
+    assert others > 40
+
+
+def test_no_word_that_is_held_out_is_recalled() -> None:
+    held_out = sorted(wording.held_out_words())
+    assert len(held_out) > 50
+    recalling = lessons.recalling(
+        [*held_out, "knee", "bone", "hair", "ruler", "shadow", "letter", "frame"], torch.eye(len(held_out) + 7)
+    )
+    asked = {word for index in range(40) for word, _ in lesson(recalling, index).heard.asked}
+    assert asked
+    assert asked.isdisjoint(held_out)
+
+
+def test_writing_on_a_picture_changes_its_pictures_and_nothing_else() -> None:
+    scenes = material().scenes
+    written = draw_pictures(list(scenes) * 8, ["marker", "ignore"], np.random.default_rng(0))
+    plain = material().pictures.repeat(8, 1, 1, 1, 1)
+    changed = (written.pictures != plain).flatten(2).any(dim=2)
+    assert 0.05 < float(changed[:, 0].float().mean()) < 0.25
+    assert (changed[:, 0] == changed[:, 2]).all()
+    assert not changed[:, 1].any()
+    assert list(written.scenes) == list(scenes) * 8
+
+
+def test_the_model_can_say_every_answer() -> None:
+    ids = set(processor().tokenizer(" ".join(answer_words()), add_special_tokens=False)["input_ids"])
+    ids |= set(processor().tokenizer.convert_tokens_to_ids([*HEADERS, "\n", "<|end|>"]))
+    for kind in KINDS:
+        for index in range(12):
+            labels = collate([lesson(kind, index)], material(), processor()).labels
+            assert set(labels[labels != IGNORED].tolist()) <= ids
+
+
+def test_an_answer_that_the_model_cannot_say_is_refused() -> None:
+    of = lesson(lessons.judging)
+    words = processor().tokenizer.convert_ids_to_tokens(range(len(processor().tokenizer)))
+    model = build_model(words, torch.randn(len(words), WIDTH), 0)
+    batch = collate([of], material(), processor())
+    with pytest.raises(ValueError, match="cannot say"):
+        answer_loss(model, batch, torch.tensor([0, 1]))
+
+
 def test_words_at_random_are_recalled_with_the_side_they_stood_on() -> None:
-    recalling = lessons.recalling(["a", "knee", "bone", "hair", "ruler", "shadow", "letter", "##s", "frame", "plaster"])
+    words = ["a", "knee", "bone", "hair", "ruler", "shadow", "letter", "##s", "frame", "plaster"]
+    recalling = lessons.recalling(words, torch.eye(len(words)))
     seen = set()
     for index in range(40):
         of = lesson(recalling, index)
