@@ -194,7 +194,7 @@ def vocabulary(minilm: Path) -> list[str]:
 
     Raises ImportError where the package wordfreq is missing.
     """
-    import wordfreq  # type: ignore[import-untyped]
+    import wordfreq
 
     theirs = (minilm / "vocab.txt").read_text(encoding="utf-8").split("\n")
     frequent = [word for word in theirs[FIRST_WORD : FIRST_WORD + FREQUENT_PIECES] if word.isascii()]
@@ -212,7 +212,8 @@ def answer_words() -> list[str]:
 
 def spoken(model: LlavaForConditionalGeneration) -> Tensor:
     """Ids of the words that the model can say, in their order."""
-    return model.lm_head.weight.any(dim=1).nonzero().flatten()
+    said: Tensor = model.lm_head.weight.any(dim=1).nonzero().flatten()
+    return said
 
 
 def domain_words() -> list[str]:

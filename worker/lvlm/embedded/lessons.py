@@ -193,7 +193,7 @@ def kin(embeddings: Tensor) -> list[list[int]]:
     """(n, width) -> of each row the most like it, KIN at most, with a cosine of ALIKE at least."""
     rows = torch.nn.functional.normalize(embeddings, dim=1)
     found: list[list[int]] = []
-    for part in rows.split(1024):
+    for part in torch.split(rows, 1024):
         likeness = part @ rows.T
         likeness[torch.arange(len(part)), torch.arange(len(part)) + len(found)] = -1
         most = likeness.topk(min(KIN, len(rows)), dim=1)

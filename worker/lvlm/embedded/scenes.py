@@ -118,8 +118,13 @@ def beside(pixels: Bools) -> Bools:
 
 def mirrored(scene: Scene) -> Scene:
     """The scene with left and right exchanged: twice the places for the price of one."""
-    names = ("image", "assignment", "artefact_pixels", "core_pixels")
-    return replace(scene, **{name: np.ascontiguousarray(getattr(scene, name)[:, ::-1]) for name in names})
+    return replace(
+        scene,
+        image=np.ascontiguousarray(scene.image[:, ::-1]),
+        assignment=np.ascontiguousarray(scene.assignment[:, ::-1]),
+        artefact_pixels=np.ascontiguousarray(scene.artefact_pixels[:, ::-1]),
+        core_pixels=np.ascontiguousarray(scene.core_pixels[:, ::-1]),
+    )
 
 
 def _renumbered(scene: Scene, generator: np.random.Generator) -> Scene:

@@ -15,7 +15,8 @@ import numpy as np
 from worker.lvlm.embedded.language import KINDS, Domain, Families, Kind, nouns, phrases
 from worker.lvlm.embedded.scenes import DOMAINS, Scene
 from worker.method.critic import ClassSpecification
-from worker.method.summary import EVERYWHERE, PLACES, place
+from worker.method.looks import EVERYWHERE
+from worker.method.summary import PLACES, place
 
 Thing = Literal["artefact", "core", "background"]
 Status = Literal["relevant", "spurious", "unnamed", "unknown"]
