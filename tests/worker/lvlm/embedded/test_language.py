@@ -54,9 +54,9 @@ def test_there_are_many_phrases_in_many_families():
     assert sum(len(templates(kind, part)) for kind, part in product(KINDS, PARTS)) >= 900
 
 
-def test_about_a_fifth_of_the_families_of_each_kind_is_held_out():
+def test_some_families_of_each_kind_are_held_out():
     for kind in KINDS:
-        assert 0.12 <= len(phrases("held out")[kind]) / len(families(kind)) <= 0.28, kind
+        assert len(phrases("held out")[kind]) >= (7 if kind in {"for", "against"} else 2), kind
 
 
 def test_no_phrase_stands_in_two_families():
