@@ -10,6 +10,7 @@ from worker.lvlm import LVLM, Conversation
 from worker.lvlm.embedded import wording
 from worker.lvlm.embedded.lessons import Generator, Lesson, Material, Piece, case_of
 from worker.lvlm.embedded.scenes import Scene
+from worker.lvlm.embedded.wording import New
 from worker.method.calibration import fit_temperature
 from worker.method.critic import criticise
 from worker.method.judge import CHOICES, DEFAULT_EXAMPLES, judge_prompt
@@ -26,9 +27,17 @@ class Judged:
     p_spurious: float
 
 
-def own_critiques(lvlm: LVLM, scenes: Sequence[Scene], generator: Generator) -> list[Judged]:
-    """Let the critic write about scenes that it has not seen, each under a specification of its own."""
-    words = [wording.specify(scene.domain, scene.label, generator) for scene in scenes]
+def own_critiques(
+    lvlm: LVLM, scenes: Sequence[Scene], generator: Generator, new: Sequence[New] = ("",)
+) -> list[Judged]:
+    """Let the critic write about scenes that it has not seen, each under a specification of its own.
+
+    new: of which wordings, in turn.
+    """
+    words = [
+        wording.specify(scene.domain, scene.label, generator, new[index % len(new)])
+        for index, scene in enumerate(scenes)
+    ]
     cases = [
         case_of(scene, said, draw_marks(Image.fromarray(scene.image), scene.assignment))
         for scene, said in zip(scenes, words, strict=True)

@@ -2,10 +2,11 @@
 
 A phrase has places for things: {x}, and in ``not`` also {y}, each a list of nouns ("the square and the background").
 Phrases stand in families, one way of thinking each. Whole families and single nouns are held out: training never shows
-them, so they measure whether the model understands or only remembers.
+them, so they measure whether the model understands or only remembers. Others are no lesson either and fit the model's
+probabilities, so that it knows how sure it may be of words that are new to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -19,7 +20,8 @@ PHRASES = Path(__file__).with_name("phrases.json")
 NOUNS = Path(__file__).with_name("nouns.json")
 STRICT = ConfigDict(strict=True, extra="forbid")
 
-Part = Literal["training", "held out"]
+Part = Literal["training", "calibration", "held out"]
+CALIBRATING = 10  # every so many-th family and noun that is not held out
 Domain = Literal["digits", "radiograph", "skin"]
 # Where a phrase stands and what it says: {x} matters ("for", "only"), {x} doesn't ("against", "notes_against"), all but
 # {x} doesn't ("rest"), all but {x} matters ("except"), {x} matters and {y} doesn't ("not"). "against" and "rest" belong
@@ -46,7 +48,7 @@ class ThingWords:
 
     def of(self, part: Part) -> tuple[str, ...]:
         """Its nouns of one part."""
-        return self.nouns if part == "training" else self.held_out_nouns
+        return self.held_out_nouns if part == "held out" else tuple(_every(self.nouns, part))
 
 
 @dataclass(frozen=True)
@@ -114,5 +116,14 @@ def _nouns() -> _Nouns:
 def _of_part(families: Families, held_out: tuple[str, ...], part: Part) -> Families:
     if unknown := set(held_out) - set(families):
         raise ValueError(f"There are no families {sorted(unknown)} to hold out.")
-    chosen = {name: said for name, said in families.items() if (name in held_out) == (part == "held out")}
-    return MappingProxyType(chosen)
+    names = (
+        set(held_out) if part == "held out" else set(_every([name for name in families if name not in held_out], part))
+    )
+    return MappingProxyType({name: said for name, said in families.items() if name in names})
+
+
+def _every(known: Sequence[str], part: Part) -> list[str]:
+    """The last of every CALIBRATING for calibration, all others for training."""
+    return [
+        name for index, name in enumerate(known) if (index % CALIBRATING == CALIBRATING - 1) == (part == "calibration")
+    ]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from PIL import Image
@@ -32,6 +31,7 @@ from worker.method.reliability import calibration_error
 
 IMAGES = 100  # of each domain and seed
 FIRST_SEED = 10  # clusters of earlier ones were looked at while the lessons were made
+MEASURED: tuple[New, ...] = ("nouns", "phrases")
 NAMING = tuple(form for form in wording.FORMS if form not in {"empty", "strange"})
 Generator = np.random.Generator
 
@@ -115,7 +115,7 @@ def measured(lvlm: LVLM, scenes: Pool, seed: int) -> dict[str, float]:
     ]
     figures["rewording_agreement"] = float(np.mean(same))
     new: list[list[Found]] = []
-    for what in get_args(New)[1:]:
+    for what in MEASURED:
         questions = [Question(scene, _specified(scene, generator, what)) for scene in drawn]
         found = judged(lvlm, questions)
         figures |= _by_domain(f"new_{what}", questions, found)

@@ -15,6 +15,7 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 from worker.lvlm.embedded.building import build_model, build_processor, vocabulary, word_embeddings
 from worker.lvlm.embedded.calibration import calibrate, echoing, own_critiques
 from worker.lvlm.embedded.course import Course, kept_scenes, plot
+from worker.lvlm.embedded.lent import lent_scenes
 from worker.lvlm.embedded.lessons import (
     criticising,
     describing,
@@ -31,14 +32,17 @@ from worker.lvlm.embedded.lessons import (
 from worker.lvlm.embedded.pupils import draw_scenes
 from worker.lvlm.embedded.scenes import DOMAINS, mirrored
 from worker.lvlm.embedded.teaching import LessonKind, Teacher, Team
+from worker.lvlm.embedded.wording import New
 from worker.lvlm.transformers import TransformersLVLM
 
 log = logging.getLogger(__name__)
 
 SCENES = 2400  # for each process
 HELD_OUT = 0.06  # of these, drawn besides: there the critic's own words teach the judge (half) and calibrate it (half)
+FITTED_ON: tuple[New, ...] = ("", "calibration")  # wordings, in turn, that the probabilities are fitted on
+LENT = 3  # so many pictures under lent clusters for each scene
 # Shares of the time.
-TOWER, LOOK, LISTEN, SHORT, WHOLE, LAST = 0.14, 0.26, 0.12, 0.15, 0.25, 0.08
+TOWER, LOOK, LISTEN, SHORT, WHOLE, LAST = 0.24, 0.24, 0.10, 0.12, 0.22, 0.08
 Lessons = list[tuple[LessonKind, float]]
 
 
@@ -124,7 +128,10 @@ def _school(
     log.info("%d scenes drawn after %.0f s", len(drawn), time.monotonic() - began)
     seconds = 60 * minutes
     teacher = Teacher(model, processor, material, np.random.default_rng([seed, team.rank, 2]), team, course)
-    teacher.teach_tower(seconds=TOWER * seconds, batch_size=24)
+    if "tower" not in course.done:
+        teacher.teach_tower(
+            draw_pictures(lent_scenes(round(LENT * scenes), drawn, pens)), seconds=TOWER * seconds, batch_size=24
+        )
     look: Lessons = [
         (naming, 0.2),
         (looking, 0.3),
@@ -140,14 +147,14 @@ def _school(
     teacher.teach("short", short, seconds=SHORT * seconds, learning_rate=1e-3, tower=0.2)
     whole: Lessons = [(criticising, 0.55), (looking, 0.07), (describing, 0.1), (listening, 0.1), (judging, 0.18)]
     teacher.teach("whole", whole, seconds=WHOLE * seconds, learning_rate=1e-3, tower=0.2)
-    rows = own_critiques(TransformersLVLM(model, processor, "critic"), held_out, held)
+    critic = TransformersLVLM(model, processor, "critic")
+    taught, fitted = own_critiques(critic, held_out[::2], held), own_critiques(critic, held_out[1::2], held, FITTED_ON)
     model.train()
-    half = len(rows) // 2
     last: Lessons = [(judging, 0.3), (criticising, 0.3)]
-    if half:  # a critic that was taught for a minute writes nothing that can be read
-        last.append((echoing(rows[:half]), 0.4))
+    if taught:  # a critic that was taught for a minute writes nothing that can be read
+        last.append((echoing(taught), 0.4))
     teacher.teach("last", last, seconds=LAST * seconds, learning_rate=2e-4)
-    model.config.choice_temperature = calibrate(TransformersLVLM(model, processor, "judge"), rows[half:])
+    model.config.choice_temperature = calibrate(TransformersLVLM(model, processor, "judge"), fitted)
     log.info("choice temperature %.2f", model.config.choice_temperature)
 
 

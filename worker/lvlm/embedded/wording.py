@@ -12,7 +12,7 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
-from worker.lvlm.embedded.language import KINDS, Domain, Families, Kind, nouns, phrases
+from worker.lvlm.embedded.language import KINDS, Domain, Families, Kind, Part, nouns, phrases
 from worker.lvlm.embedded.scenes import DOMAINS, Scene
 from worker.method.critic import ClassSpecification
 from worker.method.looks import EVERYWHERE
@@ -21,7 +21,7 @@ from worker.method.summary import PLACES, place
 Thing = Literal["artefact", "core", "background"]
 Status = Literal["relevant", "spurious", "unnamed", "unknown"]
 Conclusion = Literal["relevant", "spurious", "uncertain"]
-New = Literal["", "nouns", "phrases"]  # what of the wording no training shows
+New = Literal["", "nouns", "phrases", "calibration"]  # what of the wording no lesson shows: the last is of either
 Generator = np.random.Generator
 T = TypeVar("T")
 THINGS: tuple[Thing, ...] = ("artefact", "core", "background")
@@ -74,7 +74,7 @@ def say(domain: Domain, thing: Thing, generator: Generator, new: New = "", label
     """Words for a thing."""
     known = {"artefact": nouns(domain).artefact, "core": nouns(domain).core, "background": nouns(domain).background}
     words = known[thing]
-    noun = one(words.of("held out" if new == "nouns" else "training"), generator)
+    noun = one(words.of(_part(new, "nouns")), generator)
     adjective = one(words.adjectives, generator) if words.adjectives and generator.random() < ADJECTIVE else ""
     at = one(words.places, generator) if words.places and generator.random() < PLACED else ""
     if set(at.split()) & set(noun.split()) - {"the", "a", "of", "in"}:
@@ -159,7 +159,13 @@ def worded(meaning: Meaning, domain: Domain, label: int, generator: Generator, n
 
 def _families(kind: Kind, new: New) -> Families:
     """Nouns are held out under familiar phrases, and phrases around familiar nouns."""
-    return phrases("held out" if new == "phrases" else "training")[kind]
+    return phrases(_part(new, "phrases"))[kind]
+
+
+def _part(new: New, what: New) -> Part:
+    if new == "calibration":
+        return "calibration"
+    return "held out" if new == what else "training"
 
 
 def _phrase(kind: Kind, new: New, generator: Generator) -> str:
@@ -385,12 +391,16 @@ def one(options: Sequence[T], generator: Generator) -> T:
 
 
 def held_out_words() -> set[str]:
-    """Words that stand in nouns that are held out, and nowhere in training."""
+    """Words of nouns that are held out or fit probabilities, and of nothing that lessons show."""
     said = [
         words for domain in DOMAINS for words in (nouns(domain).artefact, nouns(domain).core, nouns(domain).background)
     ]
-    held_out = re.findall("[a-z]+", " ".join(noun for words in said for noun in words.held_out_nouns).lower())
-    return set(held_out) - set(re.findall("[a-z]+", " ".join(every_word()).lower()))
+    kept: list[str] = []
+    for words in said:
+        kept += [*words.of("held out"), *words.of("calibration")]
+    return set(re.findall("[a-z]+", " ".join(kept).lower())) - set(
+        re.findall("[a-z]+", " ".join(every_word(("training",))).lower())
+    )
 
 
 def every_answer() -> list[str]:
@@ -402,11 +412,12 @@ def every_answer() -> list[str]:
     return [*described, "mostly, and part of the;", *TINTS, *placed, EVERYWHERE, *sizes, *said, *get_args(Conclusion)]
 
 
-def every_word() -> list[str]:
+def every_word(parts: Sequence[Part] = ("training", "calibration")) -> list[str]:
     """Everything that training can put into a specification."""
     words = [text for domain in DOMAINS for text in (*nouns(domain).others, *nouns(domain).notes)]
     words += [name for domain in DOMAINS for names in nouns(domain).classes.values() for name in names]
     for domain in DOMAINS:
         for thing in (nouns(domain).artefact, nouns(domain).core, nouns(domain).background):
-            words += [*thing.nouns, *thing.adjectives, *thing.places]
-    return words + [said for kind in KINDS for family in phrases("training")[kind].values() for said in family]
+            words += [*(noun for part in parts for noun in thing.of(part)), *thing.adjectives, *thing.places]
+    families = [family for part in parts for kind in KINDS for family in phrases(part)[kind].values()]
+    return words + [said for family in families for said in family]

@@ -2,14 +2,15 @@ import re
 from collections import Counter
 from itertools import chain, product
 from string import Formatter
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 from worker.lvlm.embedded import language
-from worker.lvlm.embedded.language import KINDS, ThingWords, clinical_words, nouns, phrases, templates
+from worker.lvlm.embedded.language import KINDS, Part, ThingWords, clinical_words, nouns, phrases, templates
 
-PARTS = ("training", "held out")
+PARTS = get_args(Part)
 DOMAINS = ("digits", "radiograph", "skin")
 THINGS = ("artefact", "core", "background")
 FAMILIES = {"for": 24, "against": 30, "only": 6, "rest": 6, "except": 6, "not": 6, "notes_against": 6}
@@ -17,7 +18,7 @@ PREPOSITIONS = "of|in|on|at|around|beside|behind|between|outside|inside|within|w
 
 
 def families(kind: str) -> dict[str, tuple[str, ...]]:
-    return {**phrases("training")[kind], **phrases("held out")[kind]}
+    return {name: said for part in PARTS for name, said in phrases(part)[kind].items()}
 
 
 def things(domain: str) -> dict[str, ThingWords]:
@@ -57,6 +58,18 @@ def test_there_are_many_phrases_in_many_families():
 def test_some_families_of_each_kind_are_held_out():
     for kind in KINDS:
         assert len(phrases("held out")[kind]) >= (7 if kind in {"for", "against"} else 2), kind
+
+
+def test_what_fits_probabilities_is_no_lesson_and_not_held_out():
+    for kind in KINDS:
+        names = [set(phrases(part)[kind]) for part in PARTS]
+        assert sum(len(part) for part in names) == len(families(kind))
+        assert phrases("calibration")[kind]
+    for domain in DOMAINS:
+        for words in things(domain).values():
+            said = [set(words.of(part)) for part in PARTS]
+            assert len(words.of("calibration")) >= 9
+            assert sum(len(part) for part in said) == len(set(words.nouns) | set(words.held_out_nouns))
 
 
 def test_no_phrase_stands_in_two_families():
