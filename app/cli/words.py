@@ -55,9 +55,11 @@ def train(
 
 @words.command("measure")
 def measure(
-    folder: Annotated[Path | None, typer.Argument(help="Weights; empty: the shipped ones.")] = None,
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Weights, of one training or several; empty: the shipped ones.")
+    ] = None,
     seeds: int = 3,
-    card: Annotated[bool, typer.Option(help="Write the figures into the folder's card.")] = False,
+    card: Annotated[bool, typer.Option(help="Write the figures into the first folder's card.")] = False,
     work: Annotated[Path | None, typer.Option(help="Folder that keeps the pictures, for a second measurement.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -70,12 +72,12 @@ def measure(
     from worker.lvlm.embedded.measure import measure as measure_lvlm
     from worker.lvlm.embedded.pool import real_sets
 
-    began, source = time.monotonic(), folder or WEIGHTS
+    began, sources = time.monotonic(), folders or [WEIGHTS]
     try:
-        figures = measure_lvlm(source, seeds, IMAGES, real_sets(settings().real_data), work)
+        figures = measure_lvlm(sources, seeds, IMAGES, real_sets(settings().real_data), work)
     except LVLMError as error:
         raise CommandError(str(error)) from error
-    written = [f"The card is {write_card(source, figures)}."] if card else []
+    written = [f"The card is {write_card(sources[0], figures, seeds, len(sources))}."] if card else []
     report = Report("lvlm", commit(), machine(), seeds, time.monotonic() - began, tuple(figures))
     if not as_json:
         show_report(report)

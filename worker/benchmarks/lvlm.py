@@ -42,7 +42,7 @@ def measure(options: BenchmarkOptions) -> list[Figure]:
     images, work = (6, None) if options.quick else (IMAGES, WORK)
     real = [] if options.quick else real_sets(settings().real_data)
     figures = [
-        replace(one, name=f"lvlm.{one.name}") for one in measure_lvlm(WEIGHTS, options.seeds, images, real, work)
+        replace(one, name=f"lvlm.{one.name}") for one in measure_lvlm([WEIGHTS], options.seeds, images, real, work)
     ]
     lvlm = load_transformers(str(WEIGHTS))
     scenes = [

