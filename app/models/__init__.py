@@ -9,6 +9,8 @@ from app.models.decision import Decision
 from app.models.epoch import Epoch
 from app.models.explanation import Explanation
 from app.models.honeypot import Honeypot, Named
+from app.models.honeypot_answer import HoneypotAnswer
+from app.models.honeypot_case import HoneypotCase
 from app.models.image import Image, Split
 from app.models.judge_example import JudgeExample
 from app.models.lvlm_call import LVLMCall
@@ -36,6 +38,8 @@ __all__ = [
     "Epoch",
     "Explanation",
     "Honeypot",
+    "HoneypotAnswer",
+    "HoneypotCase",
     "Image",
     "JudgeExample",
     "Kind",
