@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from worker.method.critic import ClassSpecification
-from worker.method.honeypots import NAMES, THINGS, Thing, extended, plant, things_for
+from worker.method.honeypots import NAMES, THINGS, Mark, Thing, extended, marks_for, plant, plant_mark, things_for
 
 WORDS = ClassSpecification("healthy", "the joint space", "hair.", "one knee in each image")
 
@@ -69,3 +69,29 @@ def test_what_a_specification_speaks_of_itself_is_not_planted() -> None:
     assert things_for(WORDS) == THINGS
     assert things_for(ClassSpecification("7", "the strokes", "the grey Square in the corner")) == ("letter", "patch")
     assert things_for(ClassSpecification("a", "the lesion", "bandages", "a label names the side")) == ("square",)
+
+
+@pytest.mark.parametrize("mark", [*THINGS, "star"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_mark_for_readers_takes_the_place_of_one_cluster_and_leaves_the_others(mark: Mark, number: int) -> None:
+    image = Image.new("RGB", (300, 300), (40, 40, 40))
+    marked = plant_mark(image, halves(), mark, number, np.random.default_rng(0))
+    assert marked.image.size == image.size
+    assert set(np.unique(marked.assignment)) == {-1, 0, 1}
+    other = 1 - (number - 1)
+    assert ((marked.assignment == other) <= (halves() == other)).all()
+    mine = marked.assignment == number - 1
+    rows, columns = np.nonzero(mine)
+    assert (marked.x, marked.y) == pytest.approx(((columns.mean() + 0.5) / 48, (rows.mean() + 0.5) / 48), abs=0.01)
+    assert marked.spread == pytest.approx(columns.std() / 48, rel=0.1)
+    changed = (np.asarray(marked.image) != 40).any(axis=2)
+    around = np.asarray(Image.fromarray(mine).resize((300, 300), Image.Resampling.NEAREST))
+    assert changed.any()
+    assert not changed[~around].any()
+
+
+def test_readers_are_shown_nothing_that_the_specification_speaks_of() -> None:
+    assert marks_for(WORDS, "spurious") == THINGS
+    assert marks_for(WORDS, "relevant") == ("star",)
+    assert marks_for(ClassSpecification("a", "a Star in the lesion", "the letter"), "relevant") == ()
+    assert marks_for(ClassSpecification("a", "a Star in the lesion", "the letter"), "spurious") == ("patch", "square")
