@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 from PIL import Image as Picture
@@ -26,8 +26,10 @@ from app.models import (
     Dataset,
     Epoch,
     Explanation,
+    HoneypotCase,
     Image,
     Kind,
+    Named,
     Origin,
     Project,
     Review,
@@ -42,12 +44,13 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
-from app.review.queries import blind_sample
+from app.review.queries import sampled
 from app.runs.parameters import (
     AcceptanceBar,
     AnalysisParameters,
     CritiqueParameters,
     EntryText,
+    HoneypotParameters,
     Parameters,
     RealignmentParameters,
     TrainingParameters,
@@ -393,12 +396,40 @@ def verdict_on(cluster: Cluster) -> Verdict:
 
 
 def read_blind(session: Session, critique: Run, reader: User) -> None:
-    """A reader's blind reading, whose answers are all ``spurious``."""
-    for cluster_id, _ in blind_sample(session, critique, reader):
+    """A reader's blind reading but for what is planted among it; its answers are all ``spurious``."""
+    for cluster_id in session.scalars(select(sampled(critique).c.cluster_id)).all():
         session.add(
             Review(cluster_id=cluster_id, user_id=reader.id, run_id=critique.id, answer=Answer.SPURIOUS, blind=True)
         )
     session.flush()
+
+
+def add_honeypots(session: Session, loop: Loop, count: int = 4) -> list[HoneypotCase]:
+    """Planted cases among those that are read blind, spurious and relevant in turn; their copies carry no mark."""
+    planting = add_run(session, loop.project, HoneypotParameters(critique_id=loop.critique.id), Kind.HONEYPOT)
+    last = max(session.scalars(select(sampled(loop.critique).c.cluster_id)))
+    random = Random(0)
+    made = [
+        HoneypotCase(
+            id=UUID(int=random.randrange(last.int), version=4),
+            run_id=planting.id,
+            critique_id=loop.critique.id,
+            explanation_id=explanation.id,
+            mark="star" if index % 2 else "letter",
+            truth=Named.RELEVANT if index % 2 else Named.SPURIOUS,
+            number=1,
+            regions=len(explanation.clusters),
+            share=explanation.clusters[0].share,
+            effect=explanation.clusters[0].effect,
+            place="upper left corner",
+            picture=storage().put(png(Picture.new("RGB", (96, 96), (index, 0, 0)))),
+            assignment=explanation.assignment,
+        )
+        for index, explanation in enumerate(loop.explanations[:count])
+    ]
+    session.add_all(made)
+    session.flush()
+    return made
 
 
 def trial_run(session: Session, project: Project, analysis: Run, explanations: Sequence[Explanation]) -> Run:

@@ -17,7 +17,7 @@ from app.config import settings
 from app.decisions import queries as decisions
 from app.decisions.actions import MEASURED_ANEW, sign
 from app.deps import DBSession, find_project
-from app.models import Checkpoint, Decision, Origin, Project, Review
+from app.models import Checkpoint, Decision, HoneypotAnswer, Origin, Project, Review
 from app.review.actions import record_answer, take_back
 from app.review.queries import clusters_of
 from app.runs.parameters import EntryText
@@ -81,21 +81,20 @@ def list_reviews(
 
 
 @router.post("/runs/{run_id}/reviews", tags=["verdicts and reviews"], status_code=201, response_model=ReviewOut)
-def give_review(session: DBSession, caller: Caller, run_id: UUID, asked: ReviewIn) -> Review:
+def give_review(session: DBSession, caller: Caller, run_id: UUID, asked: ReviewIn) -> Review | HoneypotAnswer:
     """Your word on one cluster of a critique; whether it was given blind is decided here."""
     critique = find_critique(session, run_id)
     return record_answer(session, critique, caller, asked.cluster_id, asked.answer)
 
 
 @router.post("/runs/{run_id}/reviews/undo", tags=["verdicts and reviews"], response_model=ReviewOut)
-def undo_review(session: DBSession, caller: Caller, run_id: UUID) -> Review:
+def undo_review(session: DBSession, caller: Caller, run_id: UUID) -> Review | HoneypotAnswer:
     """Takes your last answer back; it stays on record as withdrawn."""
     critique = find_critique(session, run_id)
-    cluster_id = take_back(session, critique, caller)
-    if cluster_id is None:
+    withdrawn = take_back(session, critique, caller)
+    if withdrawn is None:
         raise HTTPException(409, "You have no answer here that can be taken back.")
-    mine = select(Review).where(Review.cluster_id == cluster_id, Review.user_id == caller.id)
-    return session.scalars(mine.order_by(Review.created_at.desc()).limit(1)).one()
+    return withdrawn
 
 
 @router.get("/projects/{project_id}/decisions", tags=["decisions"], response_model=list[DecisionOut])

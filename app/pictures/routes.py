@@ -7,10 +7,13 @@
 /pictures/explanations/{explanation_id}/overlay   its clusters over it
 /pictures/explanations/{explanation_id}/layer     its clusters on a clear ground, to lay over ``image``;
                                                   ?cluster=2 shows that one alone
-The last four take ?size=240, 480 (unless told) or 960.
+/pictures/cases/{case_id}/image                   what a reader is asked about: the picture of a cluster, or a planted
+/pictures/cases/{case_id}/layer                   copy; both under one kind of address, so that it tells nothing
+The last six take ?size=240, 480 (unless told) or 960.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -18,10 +21,11 @@ import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from PIL.Image import Image as Picture
 from pydantic import BeforeValidator
+from sqlalchemy import select, union_all
 from sqlalchemy.orm import joinedload
 
 from app.deps import Clinician, DBSession
-from app.models import Explanation, Image
+from app.models import Cluster, Explanation, HoneypotCase, Image
 from app.pictures import drawing
 from app.pictures.cache import drawn, headers, known
 from app.storage import BlobMissingError, storage
@@ -51,8 +55,37 @@ def get_explanation(session: DBSession, user: Clinician, explanation_id: UUID) -
     return explanation
 
 
+@dataclass(frozen=True)
+class Shown:
+    """The blobs that a picture with clusters is drawn from."""
+
+    picture: str
+    assignment: str
+
+
+def get_shown(explanation: Annotated[Explanation, Depends(get_explanation)]) -> Shown:
+    return Shown(explanation.image.blob, explanation.assignment)
+
+
+def get_case(session: DBSession, user: Clinician, case_id: UUID) -> Shown:
+    del user
+    of_cluster = (
+        select(Image.blob, Explanation.assignment)
+        .join(Explanation, Explanation.image_id == Image.id)
+        .join(Cluster, Cluster.explanation_id == Explanation.id)
+        .where(Cluster.id == case_id)
+    )
+    planted = select(HoneypotCase.picture, HoneypotCase.assignment).where(HoneypotCase.id == case_id)
+    row = session.execute(union_all(of_cluster, planted)).one_or_none()
+    if row is None:
+        raise HTTPException(404, "There is no such case: its analysis was removed, or the address is not complete.")
+    return Shown(*row)
+
+
 CurrentImage = Annotated[Image, Depends(get_image)]
-CurrentExplanation = Annotated[Explanation, Depends(get_explanation)]
+CurrentExplanation = Annotated[Shown, Depends(get_shown)]
+CurrentCase = Annotated[Shown, Depends(get_case)]
+OneCluster = Annotated[int, Query(ge=0, le=len(drawing.PALETTE))]
 
 
 def blob(digest: str) -> bytes:
@@ -85,10 +118,7 @@ def show_thumbnail(request: Request, image: CurrentImage, size: ThumbnailSize = 
 
 @router.get("/explanations/{explanation_id}/image")
 def show_explained_image(request: Request, explanation: CurrentExplanation, size: Size = 480) -> Response:
-    def draw() -> bytes:
-        return drawing.as_png(drawing.fitted(drawing.opened(blob(explanation.image.blob)), size))
-
-    return drawn(request, ("fitted", explanation.image.blob, str(size)), draw)
+    return alone(request, explanation, size)
 
 
 @router.get("/explanations/{explanation_id}/map")
@@ -103,28 +133,40 @@ def show_overlay(request: Request, explanation: CurrentExplanation, size: Size =
 
 @router.get("/explanations/{explanation_id}/layer")
 def show_layer(
-    request: Request,
-    explanation: CurrentExplanation,
-    size: Size = 480,
-    cluster: Annotated[int, Query(ge=0, le=len(drawing.PALETTE))] = 0,
+    request: Request, explanation: CurrentExplanation, size: Size = 480, cluster: OneCluster = 0
 ) -> Response:
+    return layer_of(request, explanation, size, cluster)
+
+
+@router.get("/cases/{case_id}/image")
+def show_case_image(request: Request, case: CurrentCase, size: Size = 480) -> Response:
+    return alone(request, case, size)
+
+
+@router.get("/cases/{case_id}/layer")
+def show_case_layer(request: Request, case: CurrentCase, size: Size = 480, cluster: OneCluster = 0) -> Response:
+    return layer_of(request, case, size, cluster)
+
+
+def alone(request: Request, shown: Shown, size: int) -> Response:
+    def draw() -> bytes:
+        return drawing.as_png(drawing.fitted(drawing.opened(blob(shown.picture)), size))
+
+    return drawn(request, ("fitted", shown.picture, str(size)), draw)
+
+
+def layer_of(request: Request, shown: Shown, size: int, cluster: int) -> Response:
     def draw(_: Picture, cells: drawing.Cells) -> Picture:
         return drawing.layer(np.where(cells == cluster, cells, 0) if cluster else cells)
 
-    return of_clusters(request, explanation, f"layer {cluster}", size, draw)
+    return of_clusters(request, shown, f"layer {cluster}", size, draw)
 
 
 def of_clusters(
-    request: Request,
-    explanation: Explanation,
-    what: str,
-    size: int,
-    draw: Callable[[Picture, drawing.Cells], Picture],
+    request: Request, shown: Shown, what: str, size: int, draw: Callable[[Picture, drawing.Cells], Picture]
 ) -> Response:
-    image, assignment = explanation.image.blob, explanation.assignment
-
     def draw_all() -> bytes:
-        picture = drawing.fitted(drawing.opened(blob(image)), size)
-        return drawing.as_png(draw(picture, drawing.cells_of(blob(assignment), picture.size)))
+        picture = drawing.fitted(drawing.opened(blob(shown.picture)), size)
+        return drawing.as_png(draw(picture, drawing.cells_of(blob(shown.assignment), picture.size)))
 
-    return drawn(request, (what, image, assignment, str(size)), draw_all)
+    return drawn(request, (what, shown.picture, shown.assignment, str(size)), draw_all)

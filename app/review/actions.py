@@ -5,15 +5,21 @@ from uuid import UUID
 from fastapi import HTTPException
 from sqlalchemy.orm import Session
 
-from app.models import Answer, Review, Run, User
-from app.review import queries
+from app.models import Answer, HoneypotAnswer, Review, Run, User
+from app.review import honeypots, queries
+
+GONE = "This case no longer exists."
 
 
-def record_answer(session: Session, critique: Run, reader: User, cluster_id: UUID, answer: Answer) -> Review:
-    """Adds the reader's word on a cluster; whether it is blind is decided here, never by the browser."""
+def record_answer(
+    session: Session, critique: Run, reader: User, cluster_id: UUID, answer: Answer
+) -> Review | HoneypotAnswer:
+    """Adds the reader's word on a case; whether it is blind, and what kind of case it is, is decided here, never by the
+    browser.
+    """
     asked, newest = queries.asked_and_newest(session, critique, reader, cluster_id)
     if not asked:
-        raise HTTPException(404, "This case no longer exists.")
+        return record_on_planted(session, critique, reader, cluster_id, answer)
     if newest is not None and newest.answer is answer:
         return newest  # sent twice
     sample = dict(queries.blind_sample(session, critique, reader))
@@ -26,22 +32,37 @@ def record_answer(session: Session, critique: Run, reader: User, cluster_id: UUI
     return review
 
 
-def take_back(session: Session, critique: Run, reader: User) -> UUID | None:
-    """Withdraws the reader's last answer and returns its cluster; None where there is none to take back.
+def record_on_planted(session: Session, critique: Run, reader: User, case_id: UUID, answer: Answer) -> HoneypotAnswer:
+    sample = dict(queries.blind_sample(session, critique, reader))
+    if case_id not in sample:
+        raise HTTPException(404, GONE)
+    newest = honeypots.newest_answer(session, reader, case_id)
+    if newest is not None and newest.answer is answer:
+        return newest  # sent twice
+    if all(sample.values()):
+        raise HTTPException(409, "This case was part of your first reading, which is done. Load the page again.")
+    given = HoneypotAnswer(case_id=case_id, user_id=reader.id, run_id=critique.id, answer=answer)
+    session.add(given)
+    session.flush()
+    return given
+
+
+def take_back(session: Session, critique: Run, reader: User) -> Review | HoneypotAnswer | None:
+    """Withdraws the reader's last answer and returns the row that says so; None where there is none to take back.
 
     Once the blind reading is done its answers stay: a second answer would be given with the verdicts in view.
     """
     reading_blind = not all(answered for _, answered in queries.blind_sample(session, critique, reader))
-    cluster_id = queries.last_answer(session, critique, reader, blind=reading_blind)
-    if cluster_id is not None:
-        session.add(
-            Review(
-                cluster_id=cluster_id,
-                user_id=reader.id,
-                run_id=critique.id,
-                answer=Answer.WITHDRAWN,
-                blind=reading_blind,
-            )
-        )
-        session.flush()
-    return cluster_id
+    last = queries.last_answer(session, critique, reader, blind=reading_blind)
+    planted = honeypots.last_answer(session, critique, reader) if reading_blind else None
+    mine = {"user_id": reader.id, "run_id": critique.id, "answer": Answer.WITHDRAWN}
+    withdrawn: Review | HoneypotAnswer
+    if planted is not None and (last is None or planted.created_at > last[1]):
+        withdrawn = HoneypotAnswer(case_id=planted.case_id, **mine)
+    elif last is not None:
+        withdrawn = Review(cluster_id=last[0], blind=reading_blind, **mine)
+    else:
+        return None
+    session.add(withdrawn)
+    session.flush()
+    return withdrawn

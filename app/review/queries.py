@@ -1,15 +1,17 @@
 """Which case a reader sees next, and what may be shown with it.
 
 A case is one cluster in its picture. A reader first answers a blind sample, the same for every reader, before any
-verdict leaves the server; then come all other clusters that nobody has answered: first those whose review would change
-most by the newest consensus, then the least certain and most influential.
+verdict leaves the server, with a few planted cases among it where there are some; then come all other clusters that
+nobody has answered: first those whose review would change most by the newest consensus, then the least certain and most
+influential.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, false, func, select, true
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, false, func, select, true, union_all
 from sqlalchemy.orm import Session, contains_eager
 
 from app.models import (
@@ -18,6 +20,7 @@ from app.models import (
     Cluster,
     Critique,
     Explanation,
+    HoneypotCase,
     Image,
     Review,
     Role,
@@ -31,6 +34,7 @@ from app.models import (
 )
 from app.models.figures import Estimate
 from app.projects.queries import REVIEW_SAMPLE
+from app.review import honeypots
 from app.review.agreed import agreed_on, unreviewed_value
 from app.statistics import wilson
 
@@ -68,22 +72,32 @@ class Counts:
         return self.total - self.answered
 
 
+@dataclass(frozen=True, order=True)
+class ReadBlind:
+    """A case of the blind reading: a cluster's id, or that of a planted case."""
+
+    id: UUID
+    answered: bool
+    planted: bool
+
+
 @dataclass(frozen=True)
 class Worklist:
     """Where a reader stands in a critique; ``next_id`` is the cluster to show, None when all are answered."""
 
     blind: bool
-    sample: int  # size of the blind sample
-    sample_answered: int  # of it, by this reader
+    sample: int  # cases to read blind
+    sample_answered: int  # of them, by this reader
+    planted: bool  # whether any of them is
     counts: Counts
-    next_id: UUID | None
+    next_id: UUID | None  # a cluster's, or in a blind reading that of a planted case
 
 
 @dataclass(frozen=True)
 class Line:
     """A cluster of the shown picture with what may be said of it: nothing of the machine's in a blind reading."""
 
-    cluster: Cluster
+    cluster: Cluster | HoneypotCase
     mine: Answer | None
     verdict: Verdict | None
     agreed: AgreedVerdict | None = None
@@ -107,9 +121,10 @@ class Case:
     explanation: Explanation
     line: Line  # of the cluster asked about
     lines: Sequence[Line]
+    regions: int
 
     @property
-    def asked(self) -> Cluster:
+    def asked(self) -> Cluster | HoneypotCase:
         return self.line.cluster
 
 
@@ -145,32 +160,39 @@ def standing_answers(critique: Run) -> CTE:
 
 def worklist(session: Session, critique: Run, reader: User, narrowed: Narrowed = ALL) -> Worklist:
     counts = count_cases(session, critique, narrowed)
-    sample = blind_sample(session, critique, reader)
-    open_cases = [cluster_id for cluster_id, answered in sample if not answered]
-    # Where there are few clusters, half of them are read blind, so that some are left to be read with the critic.
-    if open_cases:
-        return Worklist(True, len(sample), len(sample) - len(open_cases), counts, open_cases[0])
-    return Worklist(False, len(sample), len(sample), counts, next_case(session, critique, narrowed))
+    sample = read_blind(session, critique, reader)
+    open_cases = [each.id for each in sample if not each.answered]
+    next_id = open_cases[0] if open_cases else next_case(session, critique, narrowed)
+    planted = any(each.planted for each in sample)
+    return Worklist(bool(open_cases), len(sample), len(sample) - len(open_cases), planted, counts, next_id)
 
 
 def blind_sample(session: Session, critique: Run, reader: User) -> list[tuple[UUID, bool]]:
-    """The sample's clusters in their order, and whether this reader answered them.
+    """The cases that are read blind in their order, and whether this reader answered them."""
+    return [(each.id, each.answered) for each in read_blind(session, critique, reader)]
+
+
+def read_blind(session: Session, critique: Run, reader: User) -> list[ReadBlind]:
+    """The sample's clusters, and what was planted among them.
 
     Cluster ids are random, so the smallest ones are a random sample, and the same one for every reader.
     """
+    sample = sampled(critique)
+    standing = standing_answers(critique)
+    mine = and_(standing.c.cluster_id == sample.c.cluster_id, standing.c.user_id == reader.id)
+    clusters = select(sample.c.cluster_id, standing.c.user_id.is_not(None), false()).outerjoin(standing, mine)
+    planted = honeypots.planted_for(critique, reader).add_columns(true())
+    return sorted(ReadBlind(*row) for row in session.execute(union_all(clusters, planted)))
+
+
+def sampled(critique: Run) -> Subquery:
+    """Where there are few clusters, half of them are read blind, so that some are left to be read with the critic."""
     total = select(func.count()).select_from(clusters_of(critique).subquery()).scalar_subquery()
     ordered = (
         clusters_of(critique).add_columns(func.row_number().over(order_by=Verdict.cluster_id).label("place")).subquery()
     )
-    standing = standing_answers(critique)
-    mine = and_(standing.c.cluster_id == ordered.c.cluster_id, standing.c.user_id == reader.id)
-    rows = session.execute(
-        select(ordered.c.cluster_id, standing.c.user_id.is_not(None))
-        .outerjoin(standing, mine)
-        .where(ordered.c.place <= REVIEW_SAMPLE, ordered.c.place * 2 <= total + 1)
-        .order_by(ordered.c.place)
-    )
-    return [(cluster_id, answered) for cluster_id, answered in rows]
+    chosen = select(ordered.c.cluster_id).where(ordered.c.place <= REVIEW_SAMPLE, ordered.c.place * 2 <= total + 1)
+    return chosen.subquery()
 
 
 def blind_cases_left(session: Session, critique: Run, reader: User) -> int:
@@ -261,7 +283,7 @@ def next_case(session: Session, critique: Run, narrowed: Narrowed = ALL) -> UUID
 
 
 def load_case(session: Session, critique: Run, reader: User, cluster_id: UUID, *, blind: bool) -> Case | None:
-    """One statement; in a blind reading the verdicts are not even read from the database."""
+    """In a blind reading the verdicts are not even read from the database."""
     standing = standing_answers(critique)
     mine = and_(standing.c.cluster_id == Cluster.id, standing.c.user_id == reader.id)
     shown = select(Cluster.explanation_id).where(Cluster.id == cluster_id).scalar_subquery()
@@ -284,7 +306,15 @@ def load_case(session: Session, critique: Run, reader: User, cluster_id: UUID, *
     ).all()
     lines = [Line(*row) for row in rows]
     asked = next((line for line in lines if line.cluster.id == cluster_id), None)
-    return Case(asked.cluster.explanation, asked, lines) if asked else None
+    if asked is not None:
+        return Case(asked.cluster.explanation, asked, lines, len(lines))
+    return load_planted(session, critique, cluster_id) if blind else None
+
+
+def load_planted(session: Session, critique: Run, case_id: UUID) -> Case | None:
+    planted = honeypots.case_of(session, critique, case_id)
+    line = Line(planted, None, None) if planted else None
+    return Case(planted.explanation, line, [line], planted.regions) if planted and line else None
 
 
 def said_of(session: Session, critique: Run, class_id: UUID) -> Said | None:
@@ -317,12 +347,15 @@ def asked_and_newest(session: Session, critique: Run, reader: User, cluster_id: 
     return row is not None, row[1] if row else None
 
 
-def last_answer(session: Session, critique: Run, reader: User, *, blind: bool) -> UUID | None:
-    """The cluster of the reader's newest answer that stands; blind answers only while the blind reading lasts."""
+def last_answer(session: Session, critique: Run, reader: User, *, blind: bool) -> tuple[UUID, datetime] | None:
+    """The cluster of the reader's newest answer that stands, and when it was given; blind answers only while the blind
+    reading lasts.
+    """
     standing = standing_answers(critique)
-    return session.scalar(
-        select(standing.c.cluster_id)
+    row = session.execute(
+        select(standing.c.cluster_id, standing.c.created_at)
         .where(standing.c.user_id == reader.id, true() if blind else standing.c.blind.is_(False))
         .order_by(standing.c.created_at.desc())
         .limit(1)
-    )
+    ).one_or_none()
+    return (row[0], row[1]) if row else None

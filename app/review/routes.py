@@ -178,8 +178,9 @@ def undo(
     class_id: Annotated[UUID | None, Form()] = None,
     kind: Annotated[int | None, Form()] = None,
 ) -> Response:
-    cluster_id = take_back(session, critique, reader)
-    return next_screen(request, session, project, critique, reader, queries.Narrowed(class_id, kind), cluster_id)
+    withdrawn = take_back(session, critique, reader)
+    shown = withdrawn.cluster_id if withdrawn else None
+    return next_screen(request, session, project, critique, reader, queries.Narrowed(class_id, kind), shown)
 
 
 def next_screen(

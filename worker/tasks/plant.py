@@ -1,4 +1,7 @@
-"""Honeypots of a critique: artefacts planted into copies of its images, named as spurious, then as relevant."""
+"""Honeypots of a critique: artefacts planted into copies of its images, named as spurious, then as relevant.
+
+Readers get cases of their own beside them.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -21,6 +24,7 @@ from worker.method.marks import draw_marks
 from worker.tasks.cases import Explained, asked_lvlm, explained, keep_lvlm, kept_lvlm
 from worker.tasks.check import png
 from worker.tasks.criticise import examples_of, with_notes
+from worker.tasks.honeypot_cases import add_once, cases_for_readers
 from worker.tasks.inputs import load_assignment
 from worker.tasks.job import Job, Plan, RefusedError, Write
 from worker.vision.pictures import load_image
@@ -45,11 +49,12 @@ def work(job: Job) -> Write:
         critique = critique_of(session, parameters.critique_id)
         rows = explained(session, Explanation.run_id == critique.analysis_id)
         specification = specification_of(session, job.project_id, critique.specification_id)
-    chosen = np.random.default_rng(parameters.seed).permutation(len(rows))[job.first : job.last]
+    order = [int(place) for place in np.random.default_rng(parameters.seed).permutation(len(rows))]
+    chosen = order[job.first : job.last]
     planted = [
         (rows[place], honeypot, case)
         for place in chosen
-        for honeypot, case in planted_in(rows[place], specification, int(place), parameters.seed)
+        for honeypot, case in planted_in(rows[place], specification, place, parameters.seed)
     ]
     shown = [case for _, _, case in planted]
     model = asked_lvlm(job.run_id, lvlm)
@@ -74,9 +79,17 @@ def work(job: Job) -> Write:
         )
     ]
 
+    last_first = [rows[place] for place in reversed(order)]
+    for_readers = (
+        cases_for_readers(job.run_id, parameters.critique_id, last_first, specification, parameters.seed)
+        if job.first == 0
+        else []
+    )
+
     def write(session: Session, run: Run) -> dict[str, Any]:
         run.result = {**run.result, IDENTITY: model.identity}
         session.add_all(made)
+        add_once(session, for_readers)
         return {}
 
     return write

@@ -444,3 +444,28 @@ def test_the_page_of_the_api_lists_every_operation(clinician: Browser) -> None:
     for path in clinician.get("/api/v1/openapi.json").json()["paths"]:
         assert path in text
     assert Kind.IMPORT.value in text
+
+
+def test_an_answer_to_a_planted_case_is_told_as_any_other_and_listed_with_none(
+    clinicians_program: TestClient, program: TestClient, whole: Loop
+) -> None:
+    with transaction() as session:
+        planted = factories.add_honeypots(session, whole, 1)[0]
+        cluster_id = min(session.scalars(select(Cluster.id)))
+    address = f"runs/{whole.critique.id}/reviews"
+    told = [
+        clinicians_program.post(address, json={"cluster_id": str(case), "answer": "can't tell"}).json()
+        for case in (planted.id, cluster_id)
+    ]
+    assert [given["cluster_id"] for given in told] == [str(planted.id), str(cluster_id)]
+    for name in ("run_id", "user_id", "answer", "blind"):
+        assert told[0][name] == told[1][name]
+    assert list(told[0]) == list(told[1])
+    taken = [clinicians_program.post(f"{address}/undo").json() for _ in told]
+    assert [(given["cluster_id"], given["answer"]) for given in taken] == [
+        (given["cluster_id"], "withdrawn") for given in reversed(told)
+    ]
+    assert clinicians_program.get(address).status_code == 409
+    assert {given["cluster_id"] for given in program.get(address).json()} == {str(cluster_id)}
+    unknown = clinicians_program.post(address, json={"cluster_id": str(uuid4()), "answer": "spurious"})
+    assert unknown.status_code == 404

@@ -1,4 +1,5 @@
 from io import BytesIO
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -51,6 +52,21 @@ def test_a_picture_that_is_known_is_not_sent_again(clinician: Browser, whole: Lo
 def test_thumbnails_come_in_three_sizes(clinician: Browser, whole: Loop, size: int) -> None:
     answer = clinician.get(f"/pictures/images/{whole.images[0].id}/thumbnail?size={size}")
     assert opened(answer.content).size == (size, size)
+
+
+def test_a_case_shows_the_picture_of_its_cluster_and_a_planted_one_its_copy(clinician: Browser, whole: Loop) -> None:
+    explanation = whole.explanations[0]
+    case = f"/pictures/cases/{explanation.clusters[0].id}"
+    for rest in ("image", "image?size=240", "layer", "layer?cluster=1"):
+        assert clinician.get(f"{case}/{rest}").content == (
+            clinician.get(f"/pictures/explanations/{explanation.id}/{rest}").content
+        )
+    with transaction() as session:
+        planted = factories.add_honeypots(session, whole, 1)[0]
+    image = clinician.get(f"/pictures/cases/{planted.id}/image")
+    assert opened(image.content).getextrema() == ((0, 0),) * 3
+    assert image.content != clinician.get(f"{case}/image").content
+    assert clinician.get(f"/pictures/cases/{uuid4()}/image").status_code == 404
 
 
 def test_other_sizes_are_refused(clinician: Browser, whole: Loop) -> None:
