@@ -33,7 +33,8 @@ WAYS = {
 
 
 @router.get("")
-def show_check(request: Request, session: DBSession, project: CurrentProject) -> Response:
+def show_check(request: Request, session: DBSession, reader: Clinician, project: CurrentProject) -> Response:
+    loop = loop_state(session, project)
     checks = queries.checks_of(session, project)
     figures = [queries.figures_of(check) for check in checks]
     seconds = figures[0].seconds_a_picture if figures else queries.seconds_a_picture(session, project)
@@ -42,7 +43,7 @@ def show_check(request: Request, session: DBSession, project: CurrentProject) ->
         request,
         "check/check.html",
         project=project,
-        loop=loop_state(session, project),
+        loop=loop,
         speaker=speaker_of(project.lvlm),
         checks=list(zip(checks, figures, strict=True)),
         run=queries.unfinished_check(session, project),
@@ -51,6 +52,8 @@ def show_check(request: Request, session: DBSession, project: CurrentProject) ->
         asked=asked,
         cases=CheckParameters().cases,
         score=honeypots.newest_score(session, project),
+        readers=honeypots.reader_scores(session, project),
+        closed=honeypots.may_meet_planted(session, loop.critique, reader),
         pots=HoneypotParameters.model_fields["count"].default,
         seconds_a_domain=seconds * CheckParameters().cases if seconds else None,
     )
@@ -103,9 +106,10 @@ def plant_honeypots(
 
 @router.get("/honeypots/{honeypot_id}/picture")
 def show_honeypot(session: DBSession, user: Clinician, project: CurrentProject, honeypot_id: UUID) -> Response:
-    del user
     pot = session.get(Honeypot, honeypot_id)
     run = session.get(Run, pot.run_id) if pot else None
     if pot is None or run is None or run.project_id != project.id:
         raise HTTPException(404, "There is no such planted picture.")
+    if honeypots.may_meet_planted(session, loop_state(session, project).critique, user):
+        raise HTTPException(409, "First comes your blind reading: planted pictures may be among its cases.")
     return Response(blob(pot.picture), media_type="image/png", headers=headers(pot.picture))

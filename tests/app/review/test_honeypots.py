@@ -260,6 +260,7 @@ def test_only_these_modules_know_of_planted_cases() -> None:
     }
     assert naming == {
         "app/api/expert.py",
+        "app/check/honeypots.py",
         "app/models/__init__.py",
         "app/models/honeypot_answer.py",
         "app/models/honeypot_case.py",
