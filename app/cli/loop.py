@@ -37,6 +37,7 @@ from app.runs.parameters import (
     RealignmentParameters,
     Strategy,
 )
+from app.runs.queries import runs_on
 from app.specifications.actions import PASSES, THRESHOLDS, save_version, start_critique
 
 As = Annotated[str, typer.Option("--as", help="Account in whose name this is done; empty: the oldest admin.")]
@@ -164,15 +165,8 @@ def critique(
 def follow_consensus(critique_id: UUID, quiet: bool, *, through_queue: bool = False) -> None:
     """Waits for the consensus that follows a critique by itself, so that what is done next goes by it."""
     with reading() as session:
-        under_way = session.scalar(
-            select(Run.id)
-            .where(
-                Run.kind == Kind.CONSENSUS,
-                Run.parameters["critique_id"].as_string() == str(critique_id),
-                Run.state.in_([State.QUEUED, State.RUNNING]),
-            )
-            .limit(1)
-        )
+        of_it = runs_on(critique_id, Kind.CONSENSUS).where(Run.state.in_([State.QUEUED, State.RUNNING]))
+        under_way = session.scalar(of_it.with_only_columns(Run.id).limit(1))
     if under_way is not None:
         follow(under_way, quiet, through_queue=through_queue)
 

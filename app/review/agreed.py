@@ -23,6 +23,7 @@ from app.models import (
 )
 from app.models.figures import Estimate
 from app.review.standing import newest_answers_on, newest_consensus, settle
+from app.runs.queries import runs_on
 from app.statistics import wilson
 
 # A kind of region is to be read by people where at least so much of it differs for certain, until so many have been.
@@ -85,16 +86,8 @@ def unreviewed_value() -> ColumnElement[VerdictValue]:
 
 
 def differences_of(session: Session, critique: Run) -> Differences:
-    runs = session.scalars(
-        select(Run)
-        .where(
-            Run.project_id == critique.project_id,
-            Run.kind == Kind.CONSENSUS,
-            Run.parameters["critique_id"].as_string() == str(critique.id),
-        )
-        .order_by(Run.created_at.desc())
-        .options(defer(Run.result), defer(Run.error_details))
-    ).all()
+    without_results = (defer(Run.result), defer(Run.error_details))
+    runs = session.scalars(runs_on(critique.id, Kind.CONSENSUS).options(*without_results)).all()
     done = next((run for run in runs if run.state is State.SUCCEEDED), None)
     result: dict[str, Any] = session.scalar(select(Run.result).where(Run.id == done.id)) or {} if done else {}
     return Differences(

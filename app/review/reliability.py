@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Cluster, Critique, Explanation, Kind, Review, Run, State
 from app.models.reliability import Curve, Reliability
+from app.runs.queries import runs_on
 
 KEY = "reliability"
 # In the drawing's own units.
@@ -53,11 +54,7 @@ def answers_given(session: Session, critique_id: UUID) -> int:
 
 def calibrations(session: Session, critique: Run) -> tuple[Run | None, Reliability | None]:
     """The newest calibration of a critique where it did not succeed, or not yet; and what the newest one found."""
-    runs = session.scalars(
-        select(Run)
-        .where(Run.kind == Kind.CALIBRATION, Run.parameters["critique_id"].as_string() == str(critique.id))
-        .order_by(Run.created_at.desc())
-    ).all()
+    runs = session.scalars(runs_on(critique.id, Kind.CALIBRATION)).all()
     done = next((run for run in runs if run.state is State.SUCCEEDED), None)
     newest = runs[0] if runs and runs[0] is not done else None
     return newest, Reliability.model_validate(done.result[KEY]) if done else None

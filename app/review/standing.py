@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ScalarSelect, Select, and_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.models import (
     AgreedVerdict,
@@ -22,6 +22,7 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
+from app.runs.queries import runs_on
 
 WORDS = {
     Answer.SPURIOUS: VerdictValue.SPURIOUS,
@@ -50,19 +51,8 @@ class Standing:
 
 def newest_consensus(critique_id: UUID) -> ScalarSelect[UUID]:
     """The newest one done on a critique."""
-    critique = aliased(Run)
-    return (
-        select(Run.id)
-        .where(
-            Run.project_id == select(critique.project_id).where(critique.id == critique_id).scalar_subquery(),
-            Run.kind == Kind.CONSENSUS,
-            Run.state == State.SUCCEEDED,
-            Run.parameters["critique_id"].as_string() == str(critique_id),
-        )
-        .order_by(Run.created_at.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+    done = runs_on(critique_id, Kind.CONSENSUS).where(Run.state == State.SUCCEEDED)
+    return done.with_only_columns(Run.id).limit(1).scalar_subquery()
 
 
 def newest_answers(session: Session, critique_id: UUID) -> dict[UUID, dict[UUID, Answer]]:
