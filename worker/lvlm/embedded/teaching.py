@@ -256,7 +256,9 @@ class Teacher:
         optimizer = torch.optim.AdamW([{"params": parameters, "top": 3e-3}], weight_decay=0.01)
         scenes = [*self.material.scenes, *more.scenes]
         pictures = torch.cat([self.material.pictures, more.pictures])
-        labels = torch.stack([dense_labels(scene) for scene in scenes])  # (N, 49, outputs)
+        labels = torch.empty(len(scenes), GRID**2, THINGS + THINGS * COLOURS + TINTS, dtype=torch.bool)
+        for index, scene in enumerate(scenes):  # written in place: kept one by one between large ones they take 10 GB
+            labels[index] = dense_labels(scene)
         often = labels[..., :THINGS].float().mean(dim=(0, 1))
         rarity = (often.mean() / often.clamp(min=1e-6)).clamp(*RARITY)
         things = torch.stack([self._meaning(wording.WORDS[domain][thing]) for domain, thing in OBJECTS])
