@@ -24,6 +24,7 @@ from app.models.shard import Shard, ShardState
 from app.models.specification import Specification, SpecificationEntry
 from app.models.target_class import TargetClass
 from app.models.token import Token
+from app.models.trust_bar import TrustBar
 from app.models.user import Role, User
 from app.models.verdict import Verdict, VerdictValue
 
@@ -63,6 +64,7 @@ __all__ = [
     "State",
     "TargetClass",
     "Token",
+    "TrustBar",
     "User",
     "Verdict",
     "VerdictValue",

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Project, TargetClass
 from app.projects.lvlm import usable_lvlm
+from app.trust.actions import AskedBar, set_bar
 
 LEAST_CLASSES = 2
 
@@ -25,8 +26,11 @@ def create_project(
     lvlm: str = "",
     critic_notes: str = "",
     is_demo: bool = False,
+    bar: AskedBar | None = None,
 ) -> Project:
     """``class_names`` in the order of the model's outputs; without an ``lvlm`` it gets that of new projects.
+
+    Without a ``bar`` realignment is open until an owner sets one.
 
     Raises ProjectError where the name is empty or taken, or there are not two different classes; LVLMNameError.
     """
@@ -47,6 +51,8 @@ def create_project(
     )
     session.add(project)
     session.flush()
+    if bar is not None:
+        set_bar(session, project.id, bar, user_id)
     return project
 
 

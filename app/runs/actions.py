@@ -24,6 +24,7 @@ from app.runs.parameters import (
     TrainingParameters,
     TrialParameters,
 )
+from app.trust.lock import at_start
 
 PARAMETERS: dict[Kind, type[Parameters]] = {
     Kind.IMPORT: ImportParameters,
@@ -43,13 +44,16 @@ BEGIN = "worker.tasks.begin"
 
 
 def start_run(session: Session, project_id: UUID, parameters: Parameters, user_id: UUID | None = None) -> Run:
-    """Adds a queued run of the kind that the parameters are for; its message leaves after the commit."""
+    """Adds a queued run of the kind that the parameters are for; its message leaves after the commit.
+
+    Raises LockedError for a realignment that the project's trust bar locks.
+    """
     run = Run(
         project_id=project_id,
         kind=kind_of(parameters),
         parameters=parameters.model_dump(mode="json"),
         created_by_id=user_id,
-        result={},
+        result=at_start(session, project_id, parameters, user_id),
     )
     session.add(run)
     session.flush()

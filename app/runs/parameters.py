@@ -163,6 +163,7 @@ class RealignmentParameters(Parameters):
     control: bool = Field(True, description="train once more without correction, to compare with")
     bar: AcceptanceBar = AcceptanceBar()
     seed: int = 0
+    override: str = Field("", max_length=4000, description="why it starts under the trust bar: an owner's word")
 
 
 class EvaluationParameters(Parameters):

@@ -1,0 +1,159 @@
+"""The trust bar: whether a project's realignment is locked, why, and what would unlock it.
+
+A project without a bar is open, as are those of the command line until an owner sets one: nobody may be there to read.
+Without an LVLM only people's words go into a training, so that there is no judge whose trust could be asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from app.models import Project, Role, Run, TrustBar, User
+from app.models.figures import Estimate
+from app.models.trust_record import KEY, TrustRecord
+from app.projects.lvlm import speaker_in
+from app.review.queries import blind_cases_left
+from app.runs.parameters import Parameters, RealignmentParameters
+from app.trust.agreement import ONE_CATEGORY
+from app.trust.figures import Agreement, whole_of
+
+# Moderate agreement (Landis and Koch 1977), on nearly all of the 24 cases that a person reads blind.
+LEAST_KAPPA, LEAST_CASES = 0.4, 20
+TOLERANCE = 1e-9  # a bar of 0.4 is met by 0.4, whatever floats make of it
+AFTER_READING = "What is missing is shown once your own blind reading is done."
+OWNERS = "Only who made the project, or an administrator, may override the trust bar."
+
+UNCLEAR = (
+    "Say more clearly in the specification what to ignore and what to use, or choose another LVLM, "
+    "and ask the critic again."
+)
+ALIKE = (
+    "Nearly all of these cases were called the same, so that kappa says little of the judge: "
+    "explain more pictures, so that both kinds of region are read."
+)
+NOT_THEIRS = "The trust bar is set by who made the project, or by an administrator."
+
+
+class LockedError(Exception):
+    """The realignment may not start; the message is a sentence for a person."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """``reason`` and ``unlock`` are empty where realignment is open."""
+
+    reason: str = ""
+    unlock: str = ""
+    tells_judge: bool = False  # how well the judge does, which a blind reader must not learn
+    has_bar: bool = True  # one that locks at all
+
+    @property
+    def is_open(self) -> bool:
+        return not self.reason
+
+    def told(self, *, blind: bool) -> "Lock":
+        """As a person may read it who is still to read blind, or no longer."""
+        return Lock("The judge is under the trust bar.", AFTER_READING) if blind and self.tells_judge else self
+
+
+def owns(user: User, project: Project) -> bool:
+    """Whether to set the bar and to override it: administrators, and who made the project."""
+    return user.role is Role.ADMIN or user.id == project.created_by_id
+
+
+def bars_of(session: Session, project_id: UUID) -> Sequence[TrustBar]:
+    """With who set them, the newest first: it is the one that counts."""
+    mine = select(TrustBar).where(TrustBar.project_id == project_id).order_by(TrustBar.created_at.desc())
+    return session.scalars(mine.options(joinedload(TrustBar.created_by))).all()
+
+
+def newest_bar(session: Session, project_id: UUID) -> TrustBar | None:
+    mine = select(TrustBar).where(TrustBar.project_id == project_id)
+    return session.scalar(mine.order_by(TrustBar.created_at.desc()).limit(1))
+
+
+def lock_of(session: Session, critique: Run) -> Lock:
+    """Of a realignment from this critique; one statement where nothing can lock it."""
+    bar = newest_bar(session, critique.project_id)
+    if bar is None or not bar.locks:
+        return Lock(has_bar=False)
+    return lock_under(bar, whole_of(session, critique), judged=speaker_in(critique) is not None)
+
+
+def lock_under(bar: TrustBar | None, found: Agreement, *, judged: bool) -> Lock:
+    """found: over all classes; judged: whether an LVLM gave verdicts at all."""
+    if bar is None or not bar.locks or not judged:
+        return Lock()
+    if found.cases < bar.least_cases:
+        read = f"only {found.cases} {'is' if found.cases == 1 else 'are'}" if found.cases else "nobody has read one yet"
+        return Lock(
+            f"At least {bar.least_cases} cases have to be read blind, and {read}.",
+            "Read the open cases of the first reading on the Review page. Where all of them are read and these are "
+            "still too few, explain more pictures.",
+        )
+    kappa = found.kappa
+    if kappa.value is None:
+        more = " Explain more pictures, so that both kinds of region are read." if kappa.missing == ONE_CATEGORY else ""
+        return Lock(
+            f"How far the judge agrees with blind readers beyond chance can’t be told: {kappa.missing}.",
+            f"A second reader may settle more cases.{more}",
+            tells_judge=True,
+        )
+    if kappa.value < bar.least_kappa - TOLERANCE:
+        return Lock(
+            f"The judge agrees with blind readers to a kappa of {coefficient(kappa)}; "
+            f"the bar asks for at least {bar.least_kappa:g}.",
+            ALIKE if kappa.missing else UNCLEAR,
+            tells_judge=True,
+        )
+    return Lock()
+
+
+def coefficient(estimate: Estimate) -> str:
+    """``0.52 (0.21 to 0.78, n = 20)``, or why there is none. No share of 100: it may fall below 0."""
+    if estimate.value is None:
+        return estimate.missing or "not measured"
+    given = estimate.low is not None and estimate.high is not None
+    between = f"{signed(estimate.low)} to {signed(estimate.high)}" if given else estimate.missing
+    return f"{signed(estimate.value)} ({between}, n = {estimate.n:,})" if between else signed(estimate.value)
+
+
+def signed(value: float | None) -> str:
+    """To two digits, with a true minus sign, and none before a zero."""
+    return "–" if value is None else f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def at_start(session: Session, project_id: UUID, parameters: Parameters, user_id: UUID | None) -> dict[str, Any]:
+    """What a run keeps of the trust in its judge; every way to start a realignment comes by here.
+
+    Raises LockedError where the bar locks it, and no owner of the project has given a reason to start all the same.
+    """
+    if not isinstance(parameters, RealignmentParameters):
+        return {}
+    critique = session.get_one(Run, parameters.critique_id)
+    project, user = session.get_one(Project, project_id), session.get(User, user_id) if user_id else None
+    bar, judged, found = newest_bar(session, project_id), speaker_in(critique) is not None, whole_of(session, critique)
+    lock, reason = lock_under(bar, found, judged=judged), parameters.override.strip()
+    if not lock.is_open and not (reason and user is not None and owns(user, project)):
+        told = lock.told(blind=user is not None and bool(blind_cases_left(session, critique, user)))
+        raise LockedError(f"{told.reason} {OWNERS if reason else told.unlock}")
+    record = TrustRecord(
+        judged=judged,
+        least_kappa=bar.least_kappa if bar and bar.locks else None,
+        least_cases=bar.least_cases if bar and bar.locks else None,
+        cases=found.cases,
+        kappa=found.kappa,
+        locked=lock.reason,
+        override="" if lock.is_open else reason,
+        overridden_by="" if lock.is_open or user is None else user.display_name,
+    )
+    return {KEY: record.model_dump(mode="json")}
+
+
+def record_of(run: Run) -> TrustRecord | None:
+    """None where the realignment was started before this was kept."""
+    return TrustRecord.model_validate(run.result[KEY]) if KEY in run.result else None

@@ -1,0 +1,72 @@
+"""Blind readings of a known agreement with the judge, and trust bars, as they stand in the database."""
+
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.models import Answer, Critique, Project, Review, Run, TrustBar, User, Verdict, VerdictValue
+from app.models.figures import Estimate
+from app.models.trust_record import TrustRecord
+from app.review.queries import blind_sample
+from app.trust.actions import AskedBar, set_bar
+
+OPPOSITE = {Answer.SPURIOUS: Answer.RELEVANT, Answer.RELEVANT: Answer.SPURIOUS}
+
+
+def read_sample(
+    session: Session, critique: Run, reader: User, count: int = 24, wrong: int = 0, cant_tell: int = 0
+) -> list[UUID]:
+    """The reader answers ``count`` cases of the sample, of which the judge calls every second one spurious.
+
+    On the first ``wrong`` cases they say the opposite, and can't tell the next ``cant_tell``. Returns the cases.
+    """
+    cases = [cluster_id for cluster_id, _ in blind_sample(session, critique, reader)][:count]
+    for place, cluster_id in enumerate(cases):
+        judge(session, critique, cluster_id, VerdictValue.RELEVANT if place % 2 else VerdictValue.SPURIOUS)
+        answer = Answer.RELEVANT if place % 2 else Answer.SPURIOUS
+        if place < wrong:
+            answer = OPPOSITE[answer]
+        elif place < wrong + cant_tell:
+            answer = Answer.CANT_TELL
+        say(session, critique, reader, cluster_id, answer)
+    session.flush()
+    return cases
+
+
+def judge(session: Session, critique: Run, cluster_id: UUID, value: VerdictValue) -> None:
+    mine = select(Critique.id).where(Critique.run_id == critique.id)
+    session.execute(
+        update(Verdict).where(Verdict.cluster_id == cluster_id, Verdict.critique_id.in_(mine)).values(value=value)
+    )
+
+
+def say(session: Session, critique: Run, reader: User, cluster_id: UUID, answer: Answer, *, blind: bool = True) -> None:
+    session.add(Review(cluster_id=cluster_id, user_id=reader.id, run_id=critique.id, answer=answer, blind=blind))
+    session.flush()
+
+
+def add_bar(
+    session: Session,
+    project: Project,
+    least_kappa: float = 0.4,
+    least_cases: int = 20,
+    locks: bool = True,
+    user: User | None = None,
+) -> TrustBar:
+    asked = AskedBar(locks=locks, least_kappa=least_kappa, least_cases=least_cases, reason="Agreed in the team.")
+    return set_bar(session, project.id, asked, user.id if user else None)
+
+
+def overridden() -> TrustRecord:
+    """As a run keeps it that an owner started under the bar."""
+    return TrustRecord(
+        judged=True,
+        least_kappa=0.4,
+        least_cases=20,
+        cases=24,
+        kappa=Estimate(value=0.25, low=-0.1, high=0.6, n=24),
+        locked="The judge agrees with blind readers to a kappa of 0.25; the bar asks for at least 0.4.",
+        override="A rehearsal.",
+        overridden_by="Grace Engineer",
+    )
