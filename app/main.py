@@ -23,6 +23,7 @@ from app.review import routes as review
 from app.runs import routes as runs
 from app.specifications import routes as specifications
 from app.templating import STATIC
+from app.trust import routes as trust
 
 # Pages, one router for each folder.
 PAGES: tuple[APIRouter, ...] = (
@@ -37,6 +38,7 @@ PAGES: tuple[APIRouter, ...] = (
     realignment.router,
     decisions.router,
     check.router,
+    trust.router,
 )
 FORM_BYTES = 2**20
 

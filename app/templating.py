@@ -13,6 +13,7 @@ from app.accounts.cookies import csrf_token
 from app.models.figures import Estimate
 from app.projects.queries import Step
 from app.runs.progress import progress_of, result_url
+from app.trust.lock import coefficient, signed
 
 ROOT = Path(__file__).parent.parent
 STATIC = ROOT / "static"
@@ -104,6 +105,8 @@ templates.env.filters |= {
     "points": points,
     "interval": interval,
     "estimate": estimate_in_words,
+    "coefficient": coefficient,
+    "signed": signed,
     "probability": probability,
     "count": count,
     "duration": duration,

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.decisions.queries import Comparison
 from app.models import Checkpoint, Decision, Project, User
+from app.models.trust_record import TrustRecord
 
 MEASURED_ANEW = "The checkpoints were measured again since. Look at the new figures, then sign."
 MEANINGS = {
@@ -39,7 +40,9 @@ def sign(
     return decision
 
 
-def signed_weights(weights: bytes, checkpoint: Checkpoint, decision: Decision, project: Project) -> bytes:
+def signed_weights(
+    weights: bytes, checkpoint: Checkpoint, decision: Decision, project: Project, trust: TrustRecord | None = None
+) -> bytes:
     """The safetensors file with the signature in its metadata; the tensors' bytes stay as they are.
 
     The form: eight bytes little-endian length of the header, the header as JSON, the tensors. The header is padded with
@@ -47,10 +50,22 @@ def signed_weights(weights: bytes, checkpoint: Checkpoint, decision: Decision, p
     """
     length = int.from_bytes(weights[:8], "little")
     header = json.loads(weights[8 : 8 + length])
-    header["__metadata__"] = header.get("__metadata__", {}) | signature(checkpoint, decision, project)
+    told = signature(checkpoint, decision, project) | overridden(trust)
+    header["__metadata__"] = header.get("__metadata__", {}) | told
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + weights[8 + length :]
+
+
+def overridden(trust: TrustRecord | None) -> dict[str, str]:
+    """That the training was started under the trust bar goes with the weights, where it was."""
+    if trust is None or not trust.override:
+        return {}
+    return {
+        "rightreasons.trust_overridden_by": trust.overridden_by,
+        "rightreasons.trust_override": trust.override,
+        "rightreasons.trust_locked": trust.locked,
+    }
 
 
 def signature(checkpoint: Checkpoint, decision: Decision, project: Project) -> dict[str, str]:

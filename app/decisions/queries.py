@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from app.decisions import acceptance
 from app.models import Checkpoint, Decision, Image, Origin, Prediction, Project, Report, Run, Split
 from app.models.figures import Figures, Settling
+from app.models.trust_record import TrustRecord
 from app.runs.parameters import RealignmentParameters
 from app.statistics import mcnemar
+from app.trust.lock import record_of
 
 PICTURES = 12
 
@@ -75,6 +77,7 @@ class Comparison:
     measured_before: Measured | None
     measured_after: Measured | None
     measured_control: Measured | None
+    trust: TrustRecord | None  # in the judge, as it stood when the realignment was started
 
     @property
     def is_measured(self) -> bool:
@@ -140,6 +143,7 @@ def compare(session: Session, after: Checkpoint) -> Comparison:
         measured_before=newest.get((before.id, split)),
         measured_after=newest.get((after.id, split)),
         measured_control=newest.get((control.id, split)) if control else None,
+        trust=record_of(run),
     )
 
 

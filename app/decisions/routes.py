@@ -14,12 +14,14 @@ from app.decisions import queries
 from app.decisions.actions import MEANINGS, MEASURED_ANEW, sign, signed_weights
 from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
-from app.models import Checkpoint, Origin, Project, User
+from app.models import Checkpoint, Origin, Project, Role, Run, User
 from app.projects.queries import LoopState, Step, loop_state
 from app.projects.work import unfinished_run
+from app.review.queries import blind_cases_left
 from app.runs.actions import start_run
 from app.runs.parameters import EvaluationParameters
 from app.storage import storage
+from app.trust.lock import record_of
 
 router = APIRouter(prefix="/projects/{project_id}")
 
@@ -87,10 +89,18 @@ def show_page(
         meanings=MEANINGS,
         others=others or [],
         may_export=user.role.value != "clinician",
+        blind=is_to_read_blind(session, comparison, user),
         error=error,
         approved=approved,
         reason=reason,
     )
+
+
+def is_to_read_blind(session: Session, comparison: queries.Comparison, user: User) -> bool:
+    """Whether how the judge did has to be kept from this person for now."""
+    if comparison.trust is None or user.role is not Role.CLINICIAN:
+        return False
+    return blind_cases_left(session, session.get_one(Run, comparison.parameters.critique_id), user) > 0
 
 
 @router.post("/compare/{checkpoint_id}/measure")
@@ -157,7 +167,9 @@ def download_weights(session: DBSession, user: Engineer, project: CurrentProject
     newest = next(iter(queries.decisions_on(session, checkpoint)), None)
     if newest is None or not newest.approved:
         raise HTTPException(409, "This checkpoint is not approved, so it is not given out. Decide on it first.")
-    signed = signed_weights(storage().get(checkpoint.weights), checkpoint, newest, project)
+    run = session.get(Run, checkpoint.run_id)
+    trust = record_of(run) if run else None
+    signed = signed_weights(storage().get(checkpoint.weights), checkpoint, newest, project, trust)
     name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in project.name.lower())
     filename = f"{name}-checkpoint-{checkpoint.number}.safetensors"
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}

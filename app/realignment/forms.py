@@ -26,6 +26,7 @@ class RealignmentForm(BaseModel):
     batch_size: int = Field(ge=2, le=4096)
     control: bool = False
     seed: int = Field(ge=0)
+    override: str = Field("", max_length=4000)
 
     def parameters(self) -> RealignmentParameters:
         return RealignmentParameters(
@@ -44,4 +45,5 @@ class RealignmentForm(BaseModel):
                 answers_flip_at_most=self.answers_flip_at_most / 100,
             ),
             seed=self.seed,
+            override=self.override.strip(),
         )

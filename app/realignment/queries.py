@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session, joinedload
 from app.decisions import acceptance
 from app.decisions.queries import Measured, newest_reports
 from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Source, Split, State, VerdictValue
+from app.models.trust_record import TrustRecord
 from app.review.standing import Standing, standings
 from app.runs.parameters import RealignmentParameters
+from app.trust.lock import record_of
 
 EARLIER = 10
 
@@ -42,6 +44,7 @@ class Outcome:
     checkpoint: Checkpoint
     before: Measured | None
     after: Measured | None
+    trust: TrustRecord | None
 
     @property
     def lines(self) -> list[acceptance.Line]:
@@ -119,6 +122,7 @@ def outcome(runs: dict[UUID, Run], checkpoint: Checkpoint, reports: dict[tuple[U
         checkpoint,
         reports.get((checkpoint.parent_id, split)),
         reports.get((checkpoint.id, split)),
+        record_of(run),
     )
 
 

@@ -18,16 +18,19 @@ from app.runs.actions import start_once
 from app.runs.belonging import ForeignError, need_run
 from app.runs.curves import curves_of
 from app.runs.queries import epochs_of
+from app.trust.lock import Lock, LockedError, lock_of, owns
 
 router = APIRouter(prefix="/projects/{project_id}/realign")
 
 
 @router.get("")
-def show_realignment(request: Request, session: DBSession, project: CurrentProject) -> Response:
+def show_realignment(request: Request, session: DBSession, user: Clinician, project: CurrentProject) -> Response:
     loop = loop_state(session, project)
     critique = loop.critique
     runs = queries.runs_of(session, project)
     unfinished = unfinished_run(session, project, Step.REALIGN)
+    lock = lock_of(session, critique) if critique else Lock()
+    blind = bool(critique and not lock.is_open and blind_cases_left(session, critique, user))
     return page(
         request,
         "realignment/realignment.html",
@@ -40,6 +43,8 @@ def show_realignment(request: Request, session: DBSession, project: CurrentProje
         run=unfinished,
         curves=curves_of(epochs_of(session, unfinished)) if unfinished else [],
         outcomes=queries.outcomes_of(session, runs),
+        lock=lock.told(blind=blind),
+        owns=owns(user, project),
     )
 
 
@@ -81,5 +86,8 @@ def start_realignment(
         raise HTTPException(404, f"{error} Nothing was started.") from error
     if not queries.ingredients_of(standings(session, asked.critique_id)).spurious:
         raise HTTPException(409, "No region stands as spurious, so there is nothing to correct. Nothing was started.")
-    start_once(session, project.id, asked.parameters(), user.id)
+    try:
+        start_once(session, project.id, asked.parameters(), user.id)
+    except LockedError as error:
+        raise HTTPException(409, f"{error} Nothing was started.") from error
     return RedirectResponse(f"/projects/{project.id}/realign", 303)

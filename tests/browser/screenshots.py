@@ -19,6 +19,7 @@ from tests import factories
 from tests.browser.conftest import Complaints
 from tests.drawn import DIGITS
 from tests.factories import Loop
+from tests.trusted import add_bar, read_sample
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
@@ -30,7 +31,10 @@ SCHEMES = ("light", "dark")
 @pytest.fixture
 def knees(sqlite: None) -> Loop:
     with transaction() as session:
-        return factories.whole_loop(session, per_class=8)
+        made = factories.whole_loop(session, per_class=8)
+        add_bar(session, made.project)
+        read_sample(session, made.critique, factories.add_user(session, "bo"), wrong=8, cant_tell=2)
+        return made
 
 
 @pytest.fixture
@@ -93,6 +97,10 @@ def test_picture_every_page(
     picture(page, "review-open", width, scheme)
     page.keyboard.press("?")
     picture(page, "review-keys", width, scheme)
+    page.keyboard.press("Escape")
+    for name in ("trust", "realign"):
+        page.goto(f"/projects/{knees.project.id}/{name}")
+        picture(page, f"{name}-locked", width, scheme)
     tried(page, knees)
     picture(page, "specification-tried", width, scheme)
 
@@ -119,6 +127,9 @@ def addresses(knees: Loop, digits: Loop, begun: tuple[Project, Run], empty: Proj
         "review-blind": f"{knee}/review",
         "review-digits": f"{digit}/review",
         "review-empty": f"/projects/{empty.id}/review",
+        "trust-blind": f"{knee}/trust",
+        "trust-digits": f"{digit}/trust",
+        "trust-empty": f"/projects/{empty.id}/trust",
         "realign": f"{knee}/realign",
         "realign-pictures": f"{knee}/realign/pictures",
         "realign-empty": f"/projects/{empty.id}/realign",

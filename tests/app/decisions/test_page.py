@@ -16,6 +16,7 @@ from tests.drawn import tiny_safetensors
 from tests.factories import PASSWORD, Loop, add_project, add_run, add_user, whole_loop
 from tests.measured import BEFORE, add_report, figures
 from tests.statements import counted
+from tests.trusted import overridden
 
 
 @pytest.fixture
@@ -237,3 +238,45 @@ def test_the_page_takes_at_most_twelve_statements(loop: Loop, page: Browser) -> 
     with counted() as statements:
         assert page.get(address(loop)).status_code == 200
     assert len(statements) <= 12, "\n".join(statements)
+
+
+def test_an_override_of_the_trust_bar_stands_on_the_page(
+    loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
+) -> None:
+    assert "How far the judge was trusted when this was started is not on record." in plain(
+        page.get(address(loop)).text
+    )
+    with transaction() as session:
+        session.get_one(Run, loop.realignment.id).result = {"trust": overridden().model_dump(mode="json")}
+    told = "Started under the trust bar by Grace Engineer: “A rehearsal.”"
+    blind = plain(page.get(address(loop)).text)  # this reader is still to read blind
+    assert told in blind
+    assert "kappa of 0.25" not in blind
+    text = plain(signed_in(loop.engineer).get(address(loop)).text)
+    assert told in text
+    assert "The judge agrees with blind readers to a kappa of 0.25" in text
+
+
+def test_trust_as_it_stood_at_the_start_stands_on_the_page(loop: Loop, signed_in: Callable[[User], Browser]) -> None:
+    with transaction() as session:
+        record = overridden().model_copy(
+            update={"override": "", "overridden_by": "", "locked": "", "least_kappa": None}
+        )
+        session.get_one(Run, loop.realignment.id).result = {"trust": record.model_dump(mode="json")}
+    text = plain(signed_in(loop.engineer).get(address(loop)).text)
+    assert "no trust bar was set: 24 cases were read blind" in text
+    assert "0.25 (−0.10 to 0.60, n = 24)" in text
+
+
+def test_an_override_of_the_trust_bar_goes_with_the_weights(
+    loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
+) -> None:
+    with transaction() as session:
+        session.get_one(Run, loop.realignment.id).result = {"trust": overridden().model_dump(mode="json")}
+    sign(loop, page)
+    weights = f"/projects/{loop.project.id}/checkpoints/{loop.realigned.id}/weights"
+    given = signed_in(loop.engineer).get(weights).content
+    told = json.loads(given[8 : 8 + int.from_bytes(given[:8], "little")])["__metadata__"]
+    assert told["rightreasons.trust_override"] == "A rehearsal."
+    assert told["rightreasons.trust_overridden_by"] == "Grace Engineer"
+    assert "kappa of 0.25" in told["rightreasons.trust_locked"]

@@ -5,14 +5,16 @@ import pytest
 from sqlalchemy import select
 
 from app.db import reading, transaction
-from app.models import Answer, Critique, Epoch, Kind, Review, Run, State, User, Verdict, VerdictValue
+from app.models import Answer, Critique, Epoch, Kind, Project, Review, Run, State, User, Verdict, VerdictValue
 from app.realignment.queries import Outcome, ingredients_of, outcomes_of, runs_of
 from app.review.standing import standings
 from app.runs.actions import cancel_run
 from app.runs.parameters import RealignmentParameters
+from app.trust.lock import record_of
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_project, add_run, add_user, whole_loop
 from tests.statements import counted
+from tests.trusted import add_bar, overridden, read_sample
 
 FORM = {
     "worst_group_rises": "15",
@@ -193,7 +195,55 @@ def test_before_the_review_the_page_leads_there(stored: None, signed_in: Callabl
     assert "Go to the review" in signed_in(user).get(f"/projects/{project.id}/realign").text
 
 
-def test_the_page_takes_at_most_twelve_statements(loop: Loop, page: Browser) -> None:
+def test_the_page_takes_at_most_thirteen_statements(loop: Loop, page: Browser) -> None:
     with counted() as statements:
         assert page.get(address(loop)).status_code == 200
-    assert len(statements) <= 12, "\n".join(statements)
+    assert len(statements) <= 13, "\n".join(statements)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_locked_realignment_says_why_and_is_not_started(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        add_bar(session, loop.project)
+        read_sample(session, loop.critique, loop.clinician, wrong=9)
+    text = plain(page.get(address(loop)).text)
+    assert "Realignment is locked under the trust bar." in text
+    assert "The judge agrees with blind readers to a kappa of 0.25" in text
+    assert "Say more clearly in the specification" in text
+    assert "Write down the bar and realign" not in text
+    assert "Why it is to be realigned all the same" not in text
+    for override in ("", "I know better."):
+        asked = {**FORM, "critique_id": str(loop.critique.id), "override": override}
+        answer = page.change(address(loop), data=asked)
+        assert answer.status_code == 409
+        assert "Nothing was started." in answer.text
+    assert started() == []
+
+
+def test_an_owner_overrides_the_bar_with_a_reason(loop: Loop, signed_in: Callable[[User], Browser]) -> None:
+    with transaction() as session:
+        session.get_one(Project, loop.project.id).created_by_id = loop.engineer.id
+        add_bar(session, loop.project)
+    owner = signed_in(loop.engineer)
+    assert "Override the trust bar and realign" in owner.get(address(loop)).text
+    asked = {**FORM, "critique_id": str(loop.critique.id)}
+    assert owner.change(address(loop), data=asked).status_code == 409
+    assert owner.change(address(loop), data={**asked, "override": " A rehearsal. "}).status_code == 303
+    (run,) = started()
+    record = record_of(run)
+    assert record is not None
+    assert (run.parameters["override"], record.override, record.overridden_by) == (
+        "A rehearsal.",
+        "A rehearsal.",
+        "Grace Engineer",
+    )
+
+
+def test_what_was_started_under_the_bar_says_so(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        session.get_one(Run, loop.realignment.id).result = {"trust": overridden().model_dump(mode="json")}
+    assert "Under the trust bar, by Grace Engineer: “A rehearsal.”" in plain(page.get(address(loop)).text)
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", text))
