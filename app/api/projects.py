@@ -37,6 +37,7 @@ def make_project(session: DBSession, caller: EngineerCaller, asked: ProjectIn) -
             group_by=asked.group_by,
             lvlm=asked.lvlm,
             critic_notes=asked.critic_notes,
+            bar=asked.bar,
         )
     except ProjectError as error:
         raise HTTPException(409, str(error)) from error

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.api import critiques, expert, projects, runs, tokens, uploads
+from app.api import critiques, expert, projects, runs, tokens, trust, uploads
 from app.api.shapes import Problem
 from app.config import settings
 from app.deps import SignedIn, page
@@ -29,7 +29,7 @@ PREFIX = "/api/v1"
 
 def add_api(app: FastAPI) -> None:
     api = APIRouter(prefix=PREFIX, responses=PROBLEMS)
-    for part in (projects.router, runs.router, critiques.router, expert.router, tokens.router):
+    for part in (projects.router, runs.router, critiques.router, trust.router, expert.router, tokens.router):
         api.include_router(part)
     api.include_router(uploads.router, max_body_size=settings().max_upload_bytes)
     app.include_router(api)

@@ -19,6 +19,7 @@ from app.runs.belonging import ForeignError, refuse_foreign
 from app.runs.parameters import CritiqueParameters, Parameters, TrialParameters
 from app.runs.queries import epochs_of, find_run
 from app.specifications.queries import judge_examples
+from app.trust.lock import LockedError
 
 router = APIRouter()
 Count = Annotated[int, Query(ge=1, le=5000)]
@@ -48,7 +49,10 @@ def start(session: DBSession, caller: Caller, project_id: UUID, asked: StartRun)
         refuse_foreign(session, project_id, parameters)
     except ForeignError as error:
         raise HTTPException(422, f"{error} Nothing was started.") from error
-    return start_run(session, project_id, with_examples(session, project, parameters), caller.id)
+    try:
+        return start_run(session, project_id, with_examples(session, project, parameters), caller.id)
+    except LockedError as error:
+        raise HTTPException(409, f"{error} Nothing was started.") from error
 
 
 def with_examples(session: Session, project: Project, parameters: Parameters) -> Parameters:

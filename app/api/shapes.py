@@ -23,6 +23,7 @@ from app.runs.parameters import (
     TrainingParameters,
     TrialParameters,
 )
+from app.trust.actions import AskedBar
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000)]
@@ -59,6 +60,9 @@ class ProjectIn(In):
     group_by: list[Name] = Field([], description="attributes that make the groups, beside the class")
     lvlm: str = Field("", max_length=400, description="see `rightreasons lvlm --help`; empty: that of new projects")
     critic_notes: Words = ""
+    bar: AskedBar | None = Field(
+        AskedBar(reason="That of new projects."), description="the trust bar; null: realignment waits for no reader"
+    )
 
 
 class ProjectOut(Out):
@@ -141,9 +145,9 @@ class RunOut(Out):
 
     @model_validator(mode="after")
     def keep_closed(self) -> Self:
-        """Where judge and similar clusters differ is told under /differences, once the blind reading is done."""
-        if self.kind is Kind.CONSENSUS:
-            self.result = {name: value for name, value in self.result.items() if name not in {"difference", "kinds"}}
+        """What a blind reader must not learn is told under /differences and /trust, once the reading is done."""
+        closed = {Kind.CONSENSUS: {"difference", "kinds"}, Kind.REALIGNMENT: {"trust"}}.get(self.kind, set())
+        self.result = {name: value for name, value in self.result.items() if name not in closed}
         return self
 
 
@@ -312,6 +316,38 @@ class CallerOut(Out):
     name: str
     display_name: str
     role: Role
+
+
+class TrustBarOut(Out):
+    locks: bool
+    least_kappa: float
+    least_cases: int
+    reason: str
+    created_at: datetime
+    created_by_id: UUID | None
+
+
+class AgreementOut(Out):
+    name: str = Field(description="the class, or all of them")
+    cases: int = Field(description="that somebody has read blind")
+    readings: int = Field(description="answers given on them")
+    sensitivity: Estimate = Field(description="of what blind readers called spurious, the share judged spurious")
+    specificity: Estimate = Field(description="of what blind readers called relevant, the share judged relevant")
+    kappa: Estimate = Field(description="Cohen's, of the judge with blind readers")
+    uncertain: Estimate = Field(description="share of the cases that the judge left uncertain")
+    cant_tell: Estimate = Field(description="share of the answers that were can't tell")
+    differ: Estimate = Field(description="share of the cases with several readers on which they differ")
+    readers: int
+    between: Estimate = Field(description="the readers' agreement: Cohen's kappa of two, Krippendorff's alpha of more")
+
+
+class TrustOut(BaseModel):
+    critique_id: UUID
+    whole: AgreementOut
+    classes: list[AgreementOut]
+    bar: TrustBarOut | None = Field(description="none: nobody has set one")
+    locked: str = Field(description="why realignment is locked; empty: it is open")
+    unlock: str = Field(description="what would unlock it")
 
 
 K = TypeVar("K")

@@ -1,6 +1,6 @@
 import json
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from io import BytesIO
 from uuid import UUID, uuid4
 
@@ -8,10 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.accounts.actions import create_token, switch_off, switch_on
+from app.accounts.actions import switch_off, switch_on
 from app.accounts.attempts import attempts
 from app.db import transaction
-from app.main import create_app
 from app.models import (
     AgreedVerdict,
     Answer,
@@ -49,35 +48,6 @@ def whole(stored: None) -> Loop:
     attempts.failures.clear()
     with transaction() as session:
         return factories.whole_loop(session, per_class=2)
-
-
-@pytest.fixture
-def call_as(stored: None) -> Generator[Callable[[Role | User], TestClient]]:
-    """A program that carries the token of a person with that role."""
-    opened: list[TestClient] = []
-
-    def make(who: Role | User) -> TestClient:
-        with transaction() as session:
-            user = who if isinstance(who, User) else add_user(session, f"program-{who.value}", who)
-            _, secret = create_token(session, user, "test")
-        client = TestClient(create_app(), base_url="http://testserver", headers={"Authorization": f"Bearer {secret}"})
-        client.base_url = client.base_url.join("/api/v1/")
-        opened.append(client)
-        return client
-
-    yield make
-    for client in opened:
-        client.close()
-
-
-@pytest.fixture
-def program(call_as: Callable[..., TestClient]) -> TestClient:
-    return call_as(Role.ENGINEER)
-
-
-@pytest.fixture
-def clinicians_program(call_as: Callable[..., TestClient]) -> TestClient:
-    return call_as(Role.CLINICIAN)
 
 
 def test_every_address_of_the_api_asks_for_a_token(visitor: Browser) -> None:
