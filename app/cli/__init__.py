@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.actions import AccountError
-from app.cli import bringing, calls, checking, demo, doctor, loop, people, reliability, servers, words
+from app.cli import bringing, calls, checking, demo, doctor, loop, people, reliability, servers, trust, words
 from app.cli.output import CommandError, Json, show
 from app.config import Settings
 from app.projects.actions import ProjectError
@@ -37,6 +37,7 @@ cli.command()(loop.analyse)
 cli.command()(loop.specify)
 cli.command()(loop.critique)
 cli.command()(reliability.reliability)
+cli.command()(trust.trust)
 cli.command()(loop.realign)
 cli.command()(loop.evaluate)
 cli.command()(loop.compare)

@@ -39,6 +39,7 @@ from app.runs.parameters import (
 )
 from app.runs.queries import runs_on
 from app.specifications.actions import PASSES, THRESHOLDS, save_version, start_critique
+from app.trust.lock import LockedError
 
 As = Annotated[str, typer.Option("--as", help="Account in whose name this is done; empty: the oldest admin.")]
 Number = Annotated[int, typer.Option("--checkpoint", help="Its number in the project; 0: the current one.")]
@@ -182,12 +183,15 @@ def realign(
     worst_group_rises: float = AcceptanceBar().worst_group_rises,
     accuracy_falls_at_most: float = AcceptanceBar().accuracy_falls_at_most,
     seed: int = 0,
+    override: Annotated[str, typer.Option(help="Why to realign under the project's trust bar; kept and shown.")] = "",
+    acting: As = "",
     as_json: Json = False,
 ) -> None:
     """Fine-tune the checkpoint to answer without what stands as spurious."""
     ready_database()
     with reading() as session:
         found = project_named(session, project)
+        user = acting_user(session, acting) if acting or override else None
         parameters = RealignmentParameters(
             critique_id=newest_critique(session, found).id,
             loss=cast("Loss", one_of(loss, get_args(Loss))),
@@ -198,8 +202,12 @@ def realign(
             control=control,
             bar=AcceptanceBar(worst_group_rises=worst_group_rises, accuracy_falls_at_most=accuracy_falls_at_most),
             seed=seed,
+            override=override.strip(),
         )
-    run = do(found.id, parameters, quiet=as_json)
+    try:
+        run = do(found.id, parameters, quiet=as_json, user_id=user.id if user else None)
+    except LockedError as error:
+        raise CommandError(f"{error} See: rightreasons trust. An owner may say why: --override.") from error
     show({"run": str(run.id), **run.result}, as_json, "The realigned checkpoint stands; see: rightreasons compare.")
 
 
@@ -254,7 +262,8 @@ def columns_of(comparison: Comparison) -> dict[str, Figures]:
 
 def as_document(comparison: Comparison) -> dict[str, Any]:
     columns = {name: figures.model_dump(mode="json") for name, figures in columns_of(comparison).items()}
-    return {"split": comparison.split.value, **columns}
+    trust = {"trust": comparison.trust.model_dump(mode="json")} if comparison.trust else {}
+    return {"split": comparison.split.value, **columns, **trust}
 
 
 def show_comparison(project: str, comparison: Comparison) -> None:
@@ -262,6 +271,11 @@ def show_comparison(project: str, comparison: Comparison) -> None:
     by_column = [dict(lines_of(figures)) for figures in columns.values()]
     rows = [(name, *(column.get(name, "–") for column in by_column)) for name in by_column[0]]
     show_table(f"{project}: {comparison.split.value} images", ("figure", *columns), rows)
+    trust = comparison.trust
+    if trust and trust.override:
+        print(
+            f"Started under the trust bar by {trust.overridden_by}: {trust.override} What was missing: {trust.locked}"
+        )
 
 
 def lines_of(figures: Figures) -> list[tuple[str, str]]:
