@@ -86,6 +86,9 @@ def engine() -> Engine:
 
 @lru_cache
 def session_factory() -> sessionmaker[Session]:
+    # Here, so that there is no session without it: it listens to what sessions change.
+    import app.audit.recording  # noqa: F401
+
     return sessionmaker(engine(), expire_on_commit=False)
 
 

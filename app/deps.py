@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session, selectinload
 from starlette.datastructures import UploadFile
 
 from app.accounts.cookies import csrf_token, read_session
+from app.audit.acting import Actor, become
 from app.db import reading, transaction
-from app.models import Kind, Project, Role, User
+from app.models import ActorKind, Kind, Project, Role, User
 from app.templating import page, templates
 
 __all__ = [
+    "Admin",
     "Clinician",
     "CurrentProject",
     "DBSession",
@@ -65,6 +67,7 @@ def get_user(request: Request, session: DBSession) -> User:
     if not hmac.compare_digest(user.session_key, cookie.session_key):
         raise SignInNeededError
     request.state.user = Viewer(user.name, user.display_name, user.role)
+    become(Actor(ActorKind.PERSON, user.name, user.id))
     return user
 
 
@@ -92,6 +95,15 @@ def refuse_to_run(user: User, kind: Kind) -> None:
 
 
 Engineer = Annotated[User, Depends(get_engineer)]
+
+
+def get_admin(user: SignedIn) -> User:
+    if user.role is not Role.ADMIN:
+        raise HTTPException(403, "This is the administrators’ part, and you are signed in with another role.")
+    return user
+
+
+Admin = Annotated[User, Depends(get_admin)]
 
 
 def find_project(session: Session, project_id: UUID) -> Project:

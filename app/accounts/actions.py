@@ -7,12 +7,13 @@ from uuid import UUID
 
 from itsdangerous import BadSignature
 from pwdlib import PasswordHash
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.accounts.cookies import serializer
+from app.audit.acting import Actor, become
 from app.db import now
-from app.models import Role, Token, User
+from app.models import ActorKind, Role, Token, User
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1000  # argon2 reads every byte; a novel as a password would only cost time
@@ -93,7 +94,8 @@ def switch_off(session: Session, user: User) -> None:
     need_another_admin(session, user)
     user.active = False
     sign_out_everywhere(session, user)
-    session.execute(update(Token).where(Token.user_id == user.id, Token.revoked_at.is_(None)).values(revoked_at=now()))
+    for token in session.scalars(select(Token).where(Token.user_id == user.id, Token.revoked_at.is_(None))):
+        revoke_token(session, token)
 
 
 def switch_on(session: Session, user: User) -> None:
@@ -153,6 +155,7 @@ def use_link(session: Session, token: str) -> User:
 
 
 def note_sign_in(session: Session, user: User) -> None:
+    become(Actor(ActorKind.PERSON, user.name, user.id))
     user.last_seen_at = now()
     session.flush()
 

@@ -9,9 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app.accounts.actions import hash_of
+from app.audit.acting import Actor, become
 from app.db import now, reading, transaction
 from app.deps import at_least_engineer
-from app.models import Token, User
+from app.models import ActorKind, Token, User
 
 NOTED_EVERY = timedelta(minutes=10)  # so that reading through the API seldom has to write
 scheme = HTTPBearer(auto_error=False, description="A token from your account page, or `rightreasons user token`.")
@@ -29,6 +30,7 @@ def get_caller(given: Annotated[HTTPAuthorizationCredentials | None, Depends(sch
         if token is None or token.revoked_at is not None or not token.user.active:
             raise refused
         session.expunge_all()  # the rows outlive this session
+    become(Actor(ActorKind.TOKEN, token.user.name, token.user.id, token.id))
     if token.last_used_at is None or now() - token.last_used_at > NOTED_EVERY:
         with transaction() as session:
             session.get_one(Token, token.id).last_used_at = now()

@@ -1,6 +1,7 @@
 """One file per table; importing this package registers them all."""
 
 from app.models.agreed_verdict import AgreedVerdict, Source
+from app.models.audit_entry import Action, ActorKind, AuditEntry
 from app.models.checkpoint import Checkpoint, Origin
 from app.models.cluster import Cluster
 from app.models.critique import Critique
@@ -29,8 +30,11 @@ from app.models.user import Role, User
 from app.models.verdict import Verdict, VerdictValue
 
 __all__ = [
+    "Action",
+    "ActorKind",
     "AgreedVerdict",
     "Answer",
+    "AuditEntry",
     "Checkpoint",
     "Cluster",
     "Critique",

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, model_validator
-from sqlalchemy import delete
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.deps import Clinician, CurrentProject, DBSession, page
@@ -67,9 +67,13 @@ def save_examples(
 
 def replace_examples(session: Session, project: Project, rows: list[tuple[str, VerdictValue]]) -> None:
     """The rows as they are from now on; every critique keeps those it used among its own parameters."""
-    session.execute(delete(JudgeExample).where(JudgeExample.project_id == project.id))
-    session.add_all(
-        JudgeExample(project_id=project.id, position=position, text=text, verdict=verdict)
-        for position, (text, verdict) in enumerate(rows)
-    )
+    mine = select(JudgeExample).where(JudgeExample.project_id == project.id)
+    known = {example.position: example for example in session.scalars(mine)}
+    for position, (text, verdict) in enumerate(rows):
+        if example := known.pop(position, None):
+            example.text, example.verdict = text, verdict
+        else:
+            session.add(JudgeExample(project_id=project.id, position=position, text=text, verdict=verdict))
+    for example in known.values():
+        session.delete(example)
     session.flush()

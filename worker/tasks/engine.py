@@ -2,15 +2,18 @@
 
 import logging
 import traceback
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import wraps
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app.audit.acting import acting, of_run
 from app.config import settings
 from app.db import now, transaction
 from app.models import Run, Shard, ShardState, Stage, State
@@ -24,8 +27,21 @@ from worker.tasks.material import gather, material_of
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
+P = ParamSpec("P")
 
 
+def as_run(work: Callable[Concatenate[UUID, P], None]) -> Callable[Concatenate[UUID, P], None]:
+    """What is changed meanwhile is the run's doing, in a worker as on the command line."""
+
+    @wraps(work)
+    def do(run_id: UUID, /, *rest: P.args, **named: P.kwargs) -> None:
+        with acting(of_run(run_id)):
+            work(run_id, *rest, **named)
+
+    return do
+
+
+@as_run
 def begin(run_id: UUID) -> None:
     """Takes a queued run to its first stage; delivered twice, it does nothing the second time."""
     try:
@@ -48,6 +64,7 @@ def queued(session: Session, run_id: UUID) -> Run | None:
     return run if run is not None and run.state is State.QUEUED else None
 
 
+@as_run
 def run_shard(run_id: UUID, stage: Stage, number: int) -> None:
     """Does one shard, unless it is done, held by a living worker, not yet its turn, or its run has ended."""
     claim = uuid4().hex

@@ -6,6 +6,7 @@ It also finds the answers of reviewers that no consensus has read yet.
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
+from app.audit.acting import SWEEP, acting
 from app.db import transaction
 from app.models import Run, Shard, ShardState, State
 from app.queue import CPU, celery, enqueue
@@ -15,6 +16,7 @@ from app.runs.stages import QUEUES
 from worker.tasks.engine import lost_before, send_shard
 
 
+@acting(SWEEP)
 def sweep() -> None:
     empty = {queue for queue in {CPU, *QUEUES.values()} if waiting(queue) == 0}
     with transaction() as session:

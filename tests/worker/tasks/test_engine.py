@@ -13,7 +13,7 @@ from sqlalchemy.exc import NoResultFound, OperationalError
 from sqlalchemy.orm import Session
 
 from app.db import now, reading, transaction
-from app.models import Project, Run, Shard, ShardState, Stage, State
+from app.models import ActorKind, AuditEntry, Project, Run, Shard, ShardState, Stage, State
 from app.runs.actions import cancel_run, start_run
 from app.runs.parameters import EvaluationParameters
 from worker.tasks import engine
@@ -95,6 +95,19 @@ def test_a_run_goes_through_all_shards_of_all_stages(stages):
     run = run_of(run_id)
     assert (run.state, run.done, run.total) == (State.SUCCEEDED, 5, 5)
     assert all(shard.state is ShardState.DONE for shard in shards_of(run_id))
+
+
+def test_the_audit_log_tells_what_the_run_did_as_its_own_doing(stages):
+    run_id = started()
+    run_here(run_id)
+    with reading() as session:
+        of_run = select(AuditEntry).where(AuditEntry.thing == "run").order_by(AuditEntry.number)
+        added, *changed = session.scalars(of_run).all()
+    assert (added.actor, added.after["state"]) == (ActorKind.COMMAND, "queued")
+    assert {(entry.actor, entry.actor_id, entry.thing_id) for entry in changed} == {(ActorKind.RUN, run_id, run_id)}
+    states = [entry.after["state"] for entry in changed if "state" in entry.after]
+    stages_begun = [entry.after["stage"] for entry in changed if "stage" in entry.after]
+    assert (states, stages_begun) == (["running", "succeeded"], ["predict", "measure"])
 
 
 def test_a_sequential_stage_hands_its_outcome_to_the_next_shard(stages):
