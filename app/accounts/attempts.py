@@ -1,7 +1,7 @@
 """How often signing in may fail: counted by address and by name.
 
-Kept in the memory of the web process, not in the database: a flood of guesses then costs no writes, and nothing of
-the names that strangers type is stored. Each web process counts for itself and forgets when it starts again, which is
+Kept in the memory of the web process, not in the database: guesses beyond the limit then cost no writes, and fill no
+audit log, which has those up to it. Each web process counts for itself and forgets when it starts again, which is
 enough beside argon2: four processes let 40 guesses through in a quarter of an hour instead of 10.
 """
 

@@ -21,6 +21,7 @@ from app.accounts.actions import (
 )
 from app.accounts.attempts import attempts
 from app.accounts.cookies import VISITOR, end_session, set_cookie, start_session
+from app.audit.actions import note_refusal
 from app.config import settings
 from app.db import transaction
 from app.deps import DBSession, SignedIn, SignInNeededError, get_user, page
@@ -66,6 +67,7 @@ def sign_in(
     user = find_by_password(session, name, password)
     if user is None:
         attempts.note_failure(keys)
+        note_refusal(session, "sign-in", name)
         return sign_in_page(request, next, "That name and password don't belong together.", name, 401)
     attempts.forget(keys[1])
     return signed_in(session, user, next)
@@ -78,6 +80,7 @@ def sign_in_by_link(request: Request, token: str) -> Response:
         try:
             return signed_in(session, use_link(session, token), "/")
         except AccountError as error:
+            note_refusal(session, "sign-in by link", "")
             if is_signed_in(request, session):  # the same link, clicked twice
                 return RedirectResponse("/", 303)
             advice = f"{error} A link works once, within {LINK_MINUTES} minutes. Sign in with your password instead."
@@ -147,6 +150,7 @@ def change_password(
         return account_page(request, session, user, error="Too many tries. Wait a quarter of an hour.", status=429)
     if find_by_password(session, user.name, password) is None:
         attempts.note_failure(keys)
+        note_refusal(session, "change of password", user.name)
         return account_page(request, session, user, error="That is not your password; nothing was changed.", status=422)
     try:
         set_password(session, user, new_password)

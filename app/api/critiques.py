@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
 from app.api.shapes import DifferencesOut, VerdictOut
+from app.audit.actions import note_export
 from app.deps import DBSession
 from app.models import AgreedVerdict, Cluster, Critique, Explanation, Kind, Run, User, Verdict
 from app.review.agreed import Differences, agreed_on, differences_of
@@ -51,6 +52,7 @@ def list_verdicts(
     """The judge's word on every cluster of a critique, what the newest consensus makes of it, and what stands."""
     critique = find_critique(session, run_id)
     read_blind_first(session, critique, caller)
+    note_export("verdict", critique.id, critique.project_id, first=first, count=count)
     standing = {each.cluster_id: each for each in standings(session, critique.id)}
     rows = session.execute(
         select(Verdict, Cluster, Explanation.image_id, AgreedVerdict)

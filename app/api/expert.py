@@ -13,7 +13,9 @@ from app.accounts.attempts import attempts
 from app.api.bearer import Caller
 from app.api.critiques import find_critique, read_blind_first
 from app.api.shapes import DecisionIn, DecisionOut, ReviewIn, ReviewOut, SpecificationIn, SpecificationOut
+from app.audit.actions import note_export, note_refusal
 from app.config import settings
+from app.db import transaction
 from app.decisions import queries as decisions
 from app.decisions.actions import MEASURED_ANEW, sign
 from app.deps import DBSession, find_project
@@ -71,6 +73,7 @@ def list_reviews(
     """Everything that people answered on a critique's clusters, in its order; the newest of a reader counts."""
     critique = find_critique(session, run_id)
     read_blind_first(session, critique, caller)
+    note_export("review", critique.id, critique.project_id, first=first, count=count)
     return session.scalars(
         select(Review)
         .where(Review.cluster_id.in_(clusters_of(critique)))
@@ -129,4 +132,7 @@ def check_signer(session: Session, name: str, password: str) -> None:
         raise HTTPException(429, "Too many wrong passwords. Nothing was signed.")
     if find_by_password(session, name, password) is None:
         attempts.note_failure(keys)
+        session.rollback()  # as the error will: the entry has to outlive it, and can't wait for this session's lock
+        with transaction() as own:
+            note_refusal(own, "signature", name)
         raise HTTPException(403, "That is not your password. Nothing was signed.")

@@ -9,6 +9,7 @@ from sqlalchemy.orm import selectinload
 
 from app.api.bearer import Caller, EngineerCaller
 from app.api.shapes import CheckpointOut, DatasetOut, LoopOut, ProjectIn, ProjectOut, ReportOut
+from app.audit.actions import note_export
 from app.deps import DBSession, find_project
 from app.models import Checkpoint, Dataset, Project, Report, Split
 from app.projects.actions import ProjectError, create_project
@@ -102,6 +103,7 @@ def get_weights(session: DBSession, caller: EngineerCaller, checkpoint_id: UUID)
     except BlobMissingError as error:
         raise HTTPException(404, "The weights of this checkpoint are missing in the store.") from error
     name = f"checkpoint-{checkpoint.number}.safetensors"
+    note_export("checkpoint", checkpoint.id, checkpoint.project_id, file=name)
     return Response(
         data,
         media_type="application/octet-stream",
@@ -120,6 +122,7 @@ def list_reports(
     """Measured figures, the newest first; each with its n and its interval, or why it is missing."""
     del caller
     find_project(session, project_id)
+    note_export("report", None, project_id)
     query = select(Report).where(Report.project_id == project_id).order_by(Report.created_at.desc())
     if checkpoint_id is not None:
         query = query.where(Report.checkpoint_id == checkpoint_id)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.actions import find_by_password
 from app.accounts.attempts import attempts
+from app.audit.actions import note_export, note_refusal
 from app.config import settings
 from app.decisions import queries
 from app.decisions.actions import MEANINGS, MEASURED_ANEW, sign, signed_weights
@@ -142,6 +143,7 @@ def sign_decision(
         refusal = "Too many wrong passwords. Wait a quarter of an hour."
     elif (signer := find_by_password(session, user.name, password)) is None or signer.id != user.id:
         attempts.note_failure(keys)
+        note_refusal(session, "signature", user.name, project.id)
         refusal = "That is not your password."
     if refusal:
         return show_page(
@@ -172,5 +174,6 @@ def download_weights(session: DBSession, user: Engineer, project: CurrentProject
     signed = signed_weights(storage().get(checkpoint.weights), checkpoint, newest, project, trust)
     name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in project.name.lower())
     filename = f"{name}-checkpoint-{checkpoint.number}.safetensors"
+    note_export("checkpoint", checkpoint.id, project.id, file=filename)
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
     return Response(signed, media_type="application/octet-stream", headers=headers)

@@ -1,0 +1,25 @@
+"""What is told besides changes of rows: refused passwords, and what is given out."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.audit.acting import address
+from app.audit.chain import Fact
+from app.audit.recording import note
+from app.db import transaction
+from app.models import Action
+
+
+def note_refusal(session: Session, what: str, name: str, project_id: UUID | None = None) -> None:
+    """A password or link that was not the right one; the name is what was typed, whether there is such an account."""
+    after = {"name": name.strip()[:200], "address": address()}
+    note(session, Fact(Action.REFUSED, what, project_id=project_id, after=after))
+
+
+def note_export(
+    thing: str, thing_id: UUID | None = None, project_id: UUID | None = None, **details: str | int | None
+) -> None:
+    """In a transaction of its own, before anything is given out: who only reads has none that could be committed."""
+    with transaction() as session:
+        note(session, Fact(Action.EXPORTED, thing, thing_id, project_id, after=details))
