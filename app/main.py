@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Scope
 
 from app.accounts import routes as accounts
 from app.api import routes as api
+from app.audit import routes as audit
+from app.audit.acting import Visitors
 from app.behaviour import routes as behaviour
 from app.check import routes as check
 from app.db import reading
@@ -39,6 +41,7 @@ PAGES: tuple[APIRouter, ...] = (
     decisions.router,
     check.router,
     trust.router,
+    audit.router,
 )
 FORM_BYTES = 2**20
 
@@ -48,7 +51,7 @@ health = APIRouter()
 class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Outside of everything, so that the framework's own answers to failures are no exception."""
-        return Headers(LargeBodies(super().build_middleware_stack()))
+        return Headers(LargeBodies(Visitors(super().build_middleware_stack())))
 
 
 def create_app() -> FastAPI:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.actions import AccountError
-from app.cli import bringing, calls, checking, demo, doctor, loop, people, reliability, servers, trust, words
+from app.cli import auditing, bringing, calls, checking, demo, doctor, loop, people, reliability, servers, trust, words
 from app.cli.output import CommandError, Json, show
 from app.config import Settings
 from app.projects.actions import ProjectError
@@ -43,6 +43,7 @@ cli.command()(loop.evaluate)
 cli.command()(loop.compare)
 cli.add_typer(bringing.brought, name="import")
 cli.add_typer(people.people, name="user")
+cli.add_typer(auditing.auditing, name="audit")
 words.words.command("calls")(calls.calls)
 words.words.command("check")(checking.check)
 cli.add_typer(words.words, name="lvlm")
