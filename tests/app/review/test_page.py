@@ -301,4 +301,5 @@ def test_the_page_takes_at_most_twelve_statements(loop: Loop, page: Browser, bli
     assert len(statements) <= 12, "\n".join(statements)
     with counted() as statements:
         answer(loop, page, asked(text))
-    assert len(statements) <= 12, "\n".join(statements)
+    # A change costs three more: where it belongs, the log's last entry, and the new one.
+    assert len(statements) <= 12 + 3, "\n".join(statements)
