@@ -166,6 +166,8 @@ def recalling(vocabulary: Sequence[str], embeddings: Tensor) -> Callable[[Materi
     def lesson(_: Material, __: int, generator: Generator) -> Lesson:
         count = int(generator.integers(*RECALLED))
         numbers = [int(number) for number in generator.choice(len(known), count + 1, replace=False)]
+        if any(numbers[-1] in alike[number] or number in alike[numbers[-1]] for number in numbers[:-1]):
+            numbers[-1] = numbers[0]  # of what is like a named word nobody could say that it is not named
         words = [known[number] for number in numbers]
         cut = int(generator.integers(count + 1))
         status: dict[str, Status] = dict.fromkeys(words, "unnamed")
@@ -180,7 +182,8 @@ def recalling(vocabulary: Sequence[str], embeddings: Tensor) -> Callable[[Materi
         said, statuses = list[tuple[str, str]](), list[tuple[str, Status]]()
         for number in generator.choice(numbers, ASKED):
             word, asked = known[number], one_like(int(number), generator)
-            said.append((asked, f"{wording.said_of(status[word])}; {rest if word == words[-1] else status[word]}"))
+            follows = rest if status[word] == "unnamed" else status[word]
+            said.append((asked, f"{wording.said_of(status[word])}; {follows}"))
             statuses.append((asked, status[word]))
         heard = Heard(tuple(status.items())[:count], tuple(statuses))
         return _each(specification, said, heard, generator)
