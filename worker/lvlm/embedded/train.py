@@ -152,14 +152,15 @@ def _school(
         (heeding, 0.35),
         (listening, 0.2),
         (recalling(words, embeddings), 0.12),
-        (criticising, 0.18),
-        (judging, 0.15),
+        (criticising, 0.15),
+        (describing, 0.05),  # else it is forgotten
+        (judging, 0.13),
     ]
     teacher.teach("hear", hear, seconds=HEAR * seconds, learning_rate=1e-3, batch_size=16)
     critic = TransformersLVLM(model, processor, "critic")
     taught, fitted = own_critiques(critic, held_out[::2], held), own_critiques(critic, held_out[1::2], held, FITTED_ON)
     model.train()
-    last: Lessons = [(judging, 0.3), (criticising, 0.3)]
+    last: Lessons = [(judging, 0.3), (criticising, 0.25), (describing, 0.05)]
     if taught:  # a critic that was taught for a minute writes nothing that can be read
         last.append((echoing(taught), 0.4))
     teacher.teach("last", last, seconds=LAST * seconds, learning_rate=2e-4)
