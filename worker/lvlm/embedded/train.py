@@ -132,10 +132,11 @@ def _school(
         teacher.teach_tower(
             draw_pictures(lent_scenes(round(LENT * scenes), drawn, pens)), seconds=TOWER * seconds, batch_size=24
         )
+    recall = recalling(words, embeddings)  # finds each word's like, once
     look: Lessons = [
         (naming, 0.2),
         (looking, 0.3),
-        (recalling(words, embeddings), 0.2),
+        (recall, 0.2),
         (heeding_simply, 0.08),
         (heeding, 0.22),
     ]
@@ -151,7 +152,7 @@ def _school(
     hear: Lessons = [
         (heeding, 0.35),
         (listening, 0.2),
-        (recalling(words, embeddings), 0.12),
+        (recall, 0.12),
         (criticising, 0.15),
         (describing, 0.05),  # else it is forgotten
         (judging, 0.13),
