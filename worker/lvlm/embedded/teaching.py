@@ -32,7 +32,7 @@ from worker.lvlm.embedded.building import (
     turn,
 )
 from worker.lvlm.embedded.course import Course
-from worker.lvlm.embedded.lessons import Lesson, Material, Statuses
+from worker.lvlm.embedded.lessons import ALL, OVERLAY, Lesson, Material, Statuses
 from worker.lvlm.embedded.scenes import DOMAINS, Scene, on_the_artefact
 from worker.lvlm.embedded.wording import Status
 from worker.lvlm.transformers import as_messages
@@ -49,6 +49,7 @@ ENOUGH = 12  # of the 144 pixels of a patch
 PLACED = 0.5  # how loudly patches say where they are, beside what they show
 TINTED = 0.5  # and in which colour it is
 WHICH, RARITY = 0.2, (0.3, 4.0)  # weight of telling the things apart; how much one counts at least and at most
+IMAGE_ALONE, MAPPED = 0, 4  # the map is easy: it is among the tower's pictures at every so many-th step
 GAPPED = 0.7  # share of the lessons with gaps
 LONGEST_GAP = 200  # positions
 Generator = np.random.Generator
@@ -166,11 +167,16 @@ class Listener(nn.Module):
 
 
 def answer_loss(
-    model: LlavaForConditionalGeneration, batch: Batch, words: Tensor, listener: Listener | None = None
+    model: LlavaForConditionalGeneration,
+    batch: Batch,
+    words: Tensor,
+    said: Tensor,
+    listener: Listener | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy of the answers' tokens, and of the listener's statuses (0 without one).
 
-    words: ids that the model can say. The head is computed for these and at the answers only; all other words score 0.
+    words: ids that the model can say; said: (words, width), the output's rows of these. Scores are computed at the
+    answers only; all other words score 0.
     Raises ValueError for an answer with another word.
     """
     output = model.model(
@@ -185,7 +191,7 @@ def answer_loss(
     places = torch.searchsorted(words, labels).clamp(max=len(words) - 1)
     if strange := set(labels[words[places] != labels].tolist()):
         raise ValueError(f"An answer has tokens that the model cannot say: {sorted(strange)}.")
-    scores = (output[0][:, :-1][wanted] @ model.lm_head.weight[words].T).float()
+    scores = (output[0][:, :-1][wanted] @ said.T).float()
     others = scores.new_full((len(scores), 1), math.log(len(model.lm_head.weight) - len(words)))
     loss = nn.functional.cross_entropy(torch.cat([scores, others], dim=1), places)
     return loss, listener.loss(output.hidden_states, batch) if listener else torch.zeros(())
@@ -222,8 +228,9 @@ class Teacher:
         """Draw lessons at their weights until the time is up. ``tower``: its share of the learning rate, 0 freezes."""
         kinds, weights = [kind for kind, _ in lessons], np.array([weight for _, weight in lessons])
         listener = Listener(WIDTH)
+        said = nn.Parameter(self.model.lm_head.weight.detach()[self.words])
         optimizer = _optimizer(self.model, learning_rate, tower)
-        optimizer.add_param_group({"params": list(listener.parameters()), "top": learning_rate})
+        optimizer.add_param_group({"params": [*listener.parameters(), said], "top": learning_rate})
 
         def loss_at(step: int) -> Losses:
             # All processes take the same kind at a step, so that none waits for another with a longer one.
@@ -231,10 +238,13 @@ class Teacher:
             chosen = self._some_scenes(batch_size)
             questions = [kind(self.material, int(index), self.generator) for index in chosen]
             batch = collate(questions, self.material, self.processor, self.generator)
-            said, listened = answer_loss(self.model, batch, self.words, listener)
-            return kind.__name__, said, listened
+            loss, listened = answer_loss(self.model, batch, self.words, said, listener)
+            return kind.__name__, loss, listened
 
-        self._run(stage, optimizer, loss_at, seconds)
+        def put_back() -> None:
+            self.model.lm_head.weight.data[self.words] = said.data
+
+        self._run(stage, optimizer, loss_at, seconds, put_back)
 
     def _some_scenes(self, count: int) -> list[int]:
         """Indices of scenes, of every second one with a cluster on the artefact where there are such."""
@@ -266,16 +276,18 @@ class Teacher:
         tints = torch.stack([self._meaning(words) for words in wording.TINTS])
         places = self._places()
 
-        def loss_at(_: int) -> Losses:
+        def loss_at(step: int) -> Losses:
             chosen = torch.from_numpy(self.generator.integers(len(scenes), size=batch_size))
-            hidden = tower(pixel_values=as_pixels(pictures[chosen].flatten(0, 1))).last_hidden_state
-            image, _, overlay = head(hidden).unflatten(0, (-1, 3)).float().unbind(dim=1)  # each (B, 49, outputs)
+            shown = ALL if step % MAPPED == 0 else (IMAGE_ALONE, OVERLAY)
+            hidden = tower(pixel_values=as_pixels(pictures[chosen][:, shown].flatten(0, 1))).last_hidden_state
+            outputs = head(hidden).unflatten(0, (-1, len(shown))).float()  # (B, pictures, 49, outputs)
+            image, overlay = outputs[:, 0], outputs[:, -1]
             wanted = labels[chosen].float()
             seen = torch.cat([image[..., :THINGS], overlay[..., THINGS:-TINTS], image[..., -TINTS:]], dim=2)
-            told = projector(hidden).unflatten(0, (-1, 3)).float()
+            told = projector(hidden).unflatten(0, (-1, len(shown))).float()
             dense = nn.functional.binary_cross_entropy_with_logits(seen, wanted)
             which = which_thing(seen[..., :-TINTS], wanted[..., :-TINTS], rarity)
-            said = nn.functional.mse_loss(told, _said(wanted, things, names, tints, places))
+            said = nn.functional.mse_loss(told, _said(wanted, things, names, tints, places)[:, shown])
             return "tower", 2 * dense + WHICH * which + said, torch.zeros(())
 
         self._run("tower", optimizer, loss_at, seconds)
@@ -291,8 +303,14 @@ class Teacher:
         return torch.stack([self._meaning(place((float(x), float(y)), 0.0)) for y in centres for x in centres])
 
     def _run(
-        self, stage: str, optimizer: torch.optim.Optimizer, loss_at: Callable[[int], Losses], seconds: float
+        self,
+        stage: str,
+        optimizer: torch.optim.Optimizer,
+        loss_at: Callable[[int], Losses],
+        seconds: float,
+        after: Callable[[], None] = lambda: None,
     ) -> None:
+        """``after``: is called after each step, before the model may be saved."""
         spent = self.course.begin(stage, optimizer)
         if spent is None:
             return
@@ -302,6 +320,7 @@ class Teacher:
             with torch.autocast("cpu", torch.bfloat16):
                 kind, loss, listened = loss_at(step)
             _step(optimizer, loss + listened, self.team)
+            after()
             smooth[kind] = 0.95 * smooth.get(kind, loss.item()) + 0.05 * loss.item()
             step += 1
             if step % LOG_EVERY == 0:
@@ -406,6 +425,8 @@ def _encoded(text: str, processor: LlavaProcessor) -> list[int]:
 def _optimizer(model: LlavaForConditionalGeneration, learning_rate: float, tower: float) -> torch.optim.Optimizer:
     model.model.vision_tower.requires_grad_(tower > 0)
     model.get_input_embeddings().requires_grad_(False)
+    # Of the output some 60 rows of 28,000 are learned, and by themselves: the optimizer would walk through all.
+    model.lm_head.requires_grad_(False)
     seeing = [weight for weight in model.model.vision_tower.parameters() if weight.requires_grad]
     ids = {id(weight) for weight in seeing}
     rest = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in ids]

@@ -134,7 +134,7 @@ def test_the_loss_is_the_mean_over_learned_tokens_as_the_model_itself_computes_i
     words = processor().tokenizer.convert_ids_to_tokens(range(len(processor().tokenizer)))
     model = build_model(words, torch.randn(len(words), WIDTH), 0).eval()
     with torch.inference_mode():
-        ours, listened = answer_loss(model, batch, spoken(model))
+        ours, listened = answer_loss(model, batch, spoken(model), model.lm_head.weight[spoken(model)])
         theirs = model(
             input_ids=batch.tokens, attention_mask=batch.mask, pixel_values=batch.pictures, labels=batch.labels
         ).loss
@@ -218,7 +218,7 @@ def test_an_answer_that_the_model_cannot_say_is_refused() -> None:
     model = build_model(words, torch.randn(len(words), WIDTH), 0)
     batch = collate([of], material(), processor())
     with pytest.raises(ValueError, match="cannot say"):
-        answer_loss(model, batch, torch.tensor([0, 1]))
+        answer_loss(model, batch, torch.tensor([0, 1]), model.lm_head.weight[:2])
 
 
 def test_words_at_random_are_recalled_with_the_side_they_stood_on() -> None:
