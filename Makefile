@@ -45,6 +45,7 @@ bench: .venv/test.stamp ## measure the method; the figures go to build/benchmark
 	$(BIN)/rightreasons benchmark clustering --json build/benchmarks/clustering.json
 	$(BIN)/rightreasons benchmark decoymnist --seeds 3 --json build/benchmarks/decoymnist.json
 	$(BIN)/rightreasons benchmark lvlm --seeds 3 --json build/benchmarks/lvlm.json
+	$(BIN)/rightreasons benchmark pages --json build/benchmarks/pages.json
 
 screenshots: .venv/test.stamp ## picture every page into screenshots/
 	@RIGHTREASONS_CHROMIUM="$$($(BIN)/python tests/browser/chromium.py)" && export RIGHTREASONS_CHROMIUM && \

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, HTTPException, Query, Request
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload
 from starlette.datastructures import UploadFile
 
 from app.accounts.cookies import csrf_token, read_session
@@ -107,7 +107,8 @@ Admin = Annotated[User, Depends(get_admin)]
 
 
 def find_project(session: Session, project_id: UUID) -> Project:
-    project = session.scalar(select(Project).where(Project.id == project_id).options(selectinload(Project.classes)))
+    wanted = select(Project).where(Project.id == project_id).options(joinedload(Project.classes))
+    project = session.scalars(wanted).unique().one_or_none()
     if project is None:
         raise HTTPException(404, "There is no such project: it was removed, or the address is not complete.")
     return project

@@ -51,11 +51,11 @@ cli.add_typer(words.words, name="lvlm")
 
 @cli.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="clustering, consensus, decoymnist or lvlm.")],
+    name: Annotated[str, typer.Argument(help="clustering, consensus, decoymnist, lvlm or pages.")],
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
 ) -> None:
-    """Measure the method; prints a table and writes the figures as JSON."""
+    """Measure the method or the pages; prints a table and writes the figures as JSON."""
     from worker.benchmarks import catalogue
 
     try:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.benchmarks import clustering, consensus, decoymnist, lvlm
+from worker.benchmarks import clustering, consensus, decoymnist, lvlm, pages
 from worker.benchmarks.form import BenchmarkOptions, Figure, Report, commit, machine, show, write
 
 BENCHMARKS: dict[str, Callable[[BenchmarkOptions], list[Figure]]] = {
@@ -12,6 +12,7 @@ BENCHMARKS: dict[str, Callable[[BenchmarkOptions], list[Figure]]] = {
     "consensus": consensus.measure,
     "decoymnist": decoymnist.measure,
     "lvlm": lvlm.measure,
+    "pages": pages.measure,
 }
 
 

@@ -195,10 +195,10 @@ def test_before_the_review_the_page_leads_there(stored: None, signed_in: Callabl
     assert "Go to the review" in signed_in(user).get(f"/projects/{project.id}/realign").text
 
 
-def test_the_page_takes_at_most_thirteen_statements(loop: Loop, page: Browser) -> None:
+def test_the_page_takes_at_most_twelve_statements(loop: Loop, page: Browser) -> None:
     with counted() as statements:
         assert page.get(address(loop)).status_code == 200
-    assert len(statements) <= 13, "\n".join(statements)
+    assert len(statements) <= 12, "\n".join(statements)
 
 
 @pytest.mark.usefixtures("database")
