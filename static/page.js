@@ -1,4 +1,5 @@
-// What every page needs: menus that close, forms that are sent once, and a word when the server can't be reached.
+// What every page needs: menus that close, forms that are sent once, work under way that tells of itself, and a word
+// when the server can't be reached.
 
 // On a narrow screen the steps scroll: the current one must be in sight.
 const steps = document.querySelector(".loop");
@@ -36,7 +37,48 @@ window.addEventListener("pageshow", () => {
 const notice = (text) => {
   document.getElementById("notice").textContent = text;
 };
-document.addEventListener("htmx:error", () => {
-  notice("The server can't be reached. What you did before is kept; this page tries again.");
-});
+const LOST = "The server can't be reached. What you did before is kept; this page tries again.";
+document.addEventListener("htmx:error", () => notice(LOST));
 document.addEventListener("htmx:after:request", () => notice(""));
+
+// Work under way says when it has changed (Server-Sent Events), and htmx asks for what it has become. The browser connects
+// again by itself; a page that nobody sees listens to nothing, and is brought up to date when it is seen again.
+const live = () => document.querySelector("[data-live]");
+const changed = () => live()?.dispatchEvent(new Event("changed"));
+const AGAIN = 3000; // milliseconds
+let source = null;
+
+const hush = () => {
+  source?.close();
+  source = null;
+};
+
+const listen = () => {
+  const address = document.hidden ? undefined : live()?.dataset.live;
+  if (source?.readyState !== EventSource.CLOSED && source?.address === address) return;
+  hush();
+  if (!address) return;
+  source = new EventSource(address);
+  source.address = address;
+  let failed = 0; // in a row: one is nothing, the server ends each stream after some minutes
+  source.addEventListener("open", () => {
+    if (failed > 1) notice("");
+    failed = 0;
+  });
+  source.addEventListener("message", changed);
+  source.addEventListener("error", () => {
+    failed += 1;
+    if (source?.readyState === EventSource.CLOSED) {
+      changed(); // refused, as after signing out: what the fragment answers is what is to be done
+      setTimeout(listen, AGAIN);
+    } else if (failed > 1) {
+      notice(LOST);
+    }
+  });
+};
+
+listen();
+document.addEventListener("htmx:after:swap", listen);
+document.addEventListener("visibilitychange", listen);
+window.addEventListener("pagehide", hush);
+window.addEventListener("pageshow", listen);

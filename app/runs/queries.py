@@ -1,11 +1,27 @@
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from fastapi import HTTPException
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
-from app.models import Epoch, Kind, Run
+from app.db import reading
+from app.models import Epoch, Kind, Run, Stage, State
+
+
+@dataclass(frozen=True)
+class Look:
+    """What of a run a page shows and that can change."""
+
+    state: State
+    stage: Stage | None
+    done: int
+    total: int
+    cancel_requested: bool
+    heartbeat_at: datetime | None
+    epochs: int
 
 
 def find_run(session: Session, run_id: UUID) -> Run:
@@ -15,6 +31,15 @@ def find_run(session: Session, run_id: UUID) -> Run:
             404, "There is no such piece of work: its project was removed, or the address is not complete."
         )
     return run
+
+
+def look_at(run_id: UUID) -> Look | None:
+    """In a session of its own, in one statement; None where the run is no more."""
+    epochs = select(func.count()).select_from(Epoch).where(Epoch.run_id == run_id).scalar_subquery()
+    columns = (Run.state, Run.stage, Run.done, Run.total, Run.cancel_requested, Run.heartbeat_at)
+    with reading() as session:
+        row = session.execute(select(*columns, epochs).where(Run.id == run_id)).one_or_none()
+    return Look(*row) if row else None
 
 
 def epochs_of(session: Session, run: Run) -> Sequence[Epoch]:

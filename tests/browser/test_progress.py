@@ -73,6 +73,7 @@ def test_a_server_that_is_away_is_told_and_found_again(
 ) -> None:
     page = open_as(whole.clinician, f"/runs/{run.id}")
     page.route("**/progress", lambda route: route.abort())
+    change(run, done=6)
     expect(page.get_by_text("The server can't be reached.")).to_be_visible()
     page.unroute("**/progress")
     change(run, done=7)
@@ -94,3 +95,40 @@ def test_projects_and_runs_are_open_to_everybody(
     change(run, state=State.FAILED, error="The disk is full.", error_details="OSError 28")
     page.goto(f"/runs/{run.id}")
     check_access(page)
+
+
+def test_a_reload_and_a_page_that_was_not_seen_for_a_while_show_what_stands(
+    open_as: Callable[..., Page], whole: Loop, run: Run
+) -> None:
+    page = open_as(whole.clinician, f"/runs/{run.id}")
+    expect(page.get_by_text("1 of 10 epochs")).to_be_visible()
+    page.reload()
+    change(run, done=3)
+    expect(page.get_by_text("3 of 10 epochs")).to_be_visible()
+    see(page, hidden=True)
+    change(run, done=8)
+    page.wait_for_timeout(2500)
+    expect(page.get_by_text("3 of 10 epochs")).to_be_visible()
+    see(page, hidden=False)
+    expect(page.get_by_text("8 of 10 epochs")).to_be_visible()
+
+
+def test_nothing_is_asked_for_while_nothing_changes(open_as: Callable[..., Page], whole: Loop, run: Run) -> None:
+    page = open_as(whole.clinician, f"/runs/{run.id}")
+    expect(page.get_by_text("1 of 10 epochs")).to_be_visible()
+    page.wait_for_timeout(1500)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(2500)
+    assert asked == []
+
+
+def see(page: Page, *, hidden: bool) -> None:
+    """As where another tab is in front, or the lid is closed."""
+    page.evaluate(
+        """hidden => {
+          Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )

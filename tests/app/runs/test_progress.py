@@ -1,14 +1,17 @@
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from app.db import now, transaction
 from app.models import Kind, Run, Stage, State
 from app.queue import PENDING
+from app.runs import routes
 from app.runs.actions import start_run
 from app.runs.parameters import AnalysisParameters
 from app.runs.progress import STAGES_IN_WORDS, STEPS, TITLES, progress_of, result_url
+from app.runs.queries import Look, look_at
 from app.runs.stages import STAGES
 from tests import factories
 from tests.app.conftest import Browser
@@ -87,9 +90,47 @@ def test_the_fragment_asks_for_itself_while_the_run_lasts(clinician: Browser, wh
         run = add_run(whole, state, stage=Stage.ATTRIBUTE if state is State.RUNNING else None, done=3, total=12)
         text = clinician.fragment(f"/runs/{run.id}/progress").text
         assert f'hx-get="/runs/{run.id}/progress"' in text
-        assert 'hx-trigger="every 1s"' in text
+        assert 'hx-trigger="changed"' in text
+        assert f'data-live="/runs/{run.id}/events"' in text
         assert "3 of 12 images" in text
         assert "<html" not in text
+
+
+def test_events_tell_of_every_change_and_end_with_the_run(
+    clinician: Browser, whole: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def look(run_id: UUID) -> Look | None:
+        seen.append(len(seen))
+        with transaction() as session:
+            row = session.get_one(Run, run_id)
+            row.done += len(seen) % 2
+            if len(seen) == 6:
+                row.state = State.SUCCEEDED
+        return look_at(run_id)
+
+    monkeypatch.setattr(routes, "look_at", look)
+    monkeypatch.setattr(routes, "LOOK_SECONDS", 0.0)
+    run = add_run(whole, State.RUNNING, stage=Stage.ATTRIBUTE, done=3, total=12)
+    answer = clinician.get(f"/runs/{run.id}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.count("data: changed") == 4  # of looks 1, 3, 5 and 6
+    assert len(seen) == 6
+
+
+def test_events_end_by_themselves_and_speak_now_and_then(
+    clinician: Browser, whole: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(routes, "LOOKS", 2 * routes.SILENT)
+    run = add_run(whole, State.RUNNING, stage=Stage.ATTRIBUTE)
+    assert clinician.get(f"/runs/{run.id}/events").text.count("data: changed") == 2
+
+
+def test_events_are_for_people_who_are_signed_in(visitor: Browser, whole: Loop) -> None:
+    run = add_run(whole, State.RUNNING)
+    assert "data: changed" not in visitor.get(f"/runs/{run.id}/events").text
 
 
 def test_the_fragment_says_that_a_run_waits_behind_others(clinician: Browser, whole: Loop) -> None:
@@ -104,6 +145,7 @@ def test_the_fragment_of_a_run_that_ended_asks_no_more(clinician: Browser, whole
     run = add_run(whole, state, stage=Stage.ATTRIBUTE, error="The disk is full.", error_details="OSError: 28")
     text = clinician.fragment(f"/runs/{run.id}/progress").text
     assert "hx-trigger" not in text
+    assert "data-live" not in text
     assert ("The disk is full." in text) == (state is State.FAILED)
     assert ("<details>" in text) == (state is State.FAILED)
 
