@@ -8,7 +8,20 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.models import Answer, Kind, Origin, Role, Source, Specification, Split, Stage, State, TargetClass, VerdictValue
+from app.models import (
+    MATERIAL,
+    Answer,
+    Kind,
+    Origin,
+    Role,
+    Source,
+    Specification,
+    Split,
+    Stage,
+    State,
+    TargetClass,
+    VerdictValue,
+)
 from app.models.figures import Estimate, Figures
 from app.projects.queries import LoopState, Step
 from app.runs.parameters import (
@@ -145,9 +158,12 @@ class RunOut(Out):
 
     @model_validator(mode="after")
     def keep_closed(self) -> Self:
-        """What a blind reader must not learn is told under /differences and /trust, once the reading is done."""
+        """What a blind reader must not learn is told under /verdicts, /differences and /trust when the reading is done.
+
+        A run's material says which clusters stand as spurious, and those of planted pictures are among them.
+        """
         closed = {Kind.CONSENSUS: {"difference", "kinds"}, Kind.REALIGNMENT: {"trust"}}.get(self.kind, set())
-        self.result = {name: value for name, value in self.result.items() if name not in closed}
+        self.result = {name: value for name, value in self.result.items() if name not in closed | {MATERIAL}}
         return self
 
 

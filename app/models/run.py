@@ -58,6 +58,9 @@ class Stage(StrEnum):
     PLANT = "plant"
 
 
+MATERIAL = "material"  # what a run works on stands so named in its result; see worker.tasks.material
+
+
 class Run(Base):
     """One piece of long work: a state machine whose stages are cut into shards."""
 

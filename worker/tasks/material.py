@@ -6,10 +6,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Dataset, Kind, Run, VerdictValue
+from app.models import MATERIAL, Dataset, Kind, Run, VerdictValue
 from app.review.standing import standings
-
-KEY = "material"
 
 
 class Material(BaseModel):
@@ -33,7 +31,7 @@ def gather(session: Session, run: Run) -> None:
     material = Material(
         datasets=tuple(datasets), spurious=spurious_clusters(session, UUID(critique)) if critique else {}
     )
-    run.result = {**run.result, KEY: material.model_dump(mode="json")}
+    run.result = {**run.result, MATERIAL: material.model_dump(mode="json")}
 
 
 def spurious_clusters(session: Session, critique_id: UUID) -> dict[UUID, tuple[int, ...]]:
@@ -45,4 +43,4 @@ def spurious_clusters(session: Session, critique_id: UUID) -> dict[UUID, tuple[i
 
 
 def material_of(run: Run) -> Material:
-    return Material.model_validate(run.result[KEY])
+    return Material.model_validate(run.result[MATERIAL])

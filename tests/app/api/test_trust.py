@@ -5,7 +5,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from app.db import reading, transaction
-from app.models import Kind, Project, Role, Run, State, TrustBar
+from app.models import MATERIAL, Kind, Project, Role, Run, State, TrustBar
 from app.trust.lock import record_of
 from tests import factories
 from tests.factories import Loop
@@ -81,7 +81,9 @@ def test_who_is_to_read_blind_is_told_nothing(
     with transaction() as session:
         add_bar(session, whole.project)
         read_sample(session, whole.critique, whole.clinician, wrong=9)
-        session.get_one(Run, whole.realignment.id).result = {"trust": overridden().model_dump(mode="json"), "images": 3}
+        material = {"datasets": [], "spurious": {str(whole.explanations[0].id): [1]}}
+        result = {"trust": overridden().model_dump(mode="json"), "images": 3, MATERIAL: material}
+        session.get_one(Run, whole.realignment.id).result = result
     address = f"projects/{whole.project.id}"
     assert clinicians_program.get(f"{address}/trust").status_code == 409
     refused = clinicians_program.post(f"{address}/runs", json=asked(whole))

@@ -13,13 +13,12 @@ from sqlalchemy.exc import NoResultFound, OperationalError
 from sqlalchemy.orm import Session
 
 from app.db import now, reading, transaction
-from app.models import ActorKind, AuditEntry, Project, Run, Shard, ShardState, Stage, State
+from app.models import MATERIAL, ActorKind, AuditEntry, Project, Run, Shard, ShardState, Stage, State
 from app.runs.actions import cancel_run, start_run
 from app.runs.parameters import EvaluationParameters
 from worker.tasks import engine
 from worker.tasks.here import run_here
 from worker.tasks.job import CancelledError, Job, Plan, RefusedError, Write
-from worker.tasks.material import KEY
 from worker.tasks.sweep import end_cancelled_runs, free_lost_shards
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -79,7 +78,7 @@ def run_of(run_id: UUID) -> Run:
 
 def written(run_id: UUID) -> dict[str, Any]:
     """How often the stages wrote each shard's result."""
-    return {key: value for key, value in run_of(run_id).result.items() if key != KEY}
+    return {key: value for key, value in run_of(run_id).result.items() if key != MATERIAL}
 
 
 def shards_of(run_id: UUID) -> list[Shard]:
