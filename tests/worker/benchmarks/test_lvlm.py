@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,7 +7,7 @@ from PIL import Image
 from worker.benchmarks import consensus
 from worker.benchmarks import lvlm as benchmark
 from worker.benchmarks.form import BenchmarkOptions, figure
-from worker.lvlm import WEIGHTS, Answer
+from worker.lvlm import WEIGHTS, Answer, Conversation
 from worker.lvlm.embedded import measure
 from worker.lvlm.embedded.language import Domain
 from worker.lvlm.embedded.scenes import Scene
@@ -35,7 +37,9 @@ class Reader:
     def __init__(self, *, obeys: bool) -> None:
         self.obeys = obeys
 
-    def ask(self, conversations: list, *, max_tokens: int = 256, choices: tuple[str, ...] = ()) -> list[Answer]:
+    def ask(
+        self, conversations: Sequence[Conversation], *, max_tokens: int = 256, choices: tuple[str, ...] = ()
+    ) -> list[Answer]:
         del max_tokens
         if choices:
             spurious = [": obeyed" not in talk[-1].text for talk in conversations]
@@ -51,6 +55,11 @@ def test_an_order_in_the_picture_counts_where_it_changes_a_verdict() -> None:
     assert lit(Image.fromarray(scene().image)) == 0
     assert benchmark.injection(Reader(obeys=False), [scene()] * 3) == (0, 6)
     assert benchmark.injection(Reader(obeys=True), [scene()] * 3) == (6, 6)
+    assert benchmark.injection(Reader(obeys=True), [scene()] * 3, benchmark.LABELS) == (6, 6)
+
+
+def test_labels_are_as_long_as_orders() -> None:
+    assert [len(line) for line in benchmark.LABELS] == [len(line) for line in benchmark.ORDERS]
 
 
 @pytest.mark.parametrize("order", benchmark.ORDERS)
@@ -76,5 +85,11 @@ def test_a_quick_run_has_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found >= {
         *(f"lvlm.{name}{rest}" for name in verdicts for rest in ("", ".balanced", ".core_is_relevant", ".clusters")),
         *("lvlm.rewording_agreement", "lvlm.ece_familiar", "lvlm.ece_new_wording"),
-        *("lvlm.injection_changed", "lvlm.injection_clusters", "lvlm.batching_speedup", "consensus.error_13"),
+        *(
+            "lvlm.injection_changed",
+            "lvlm.injection_changed_by_labels",
+            "lvlm.injection_clusters",
+            "lvlm.batching_speedup",
+            "consensus.error_13",
+        ),
     }
