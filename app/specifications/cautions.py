@@ -28,8 +28,16 @@ class Caution:
     text: str
 
 
-def cautions_on(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> list[Caution]:
-    return [*missing_words(entries, names), *vague_words(entries), *contradictions(entries, names)]
+def cautions_on(
+    entries: Sequence[EntryText], names: Mapping[UUID, str], seen: Mapping[UUID, Sequence[str]]
+) -> list[Caution]:
+    """seen: what the LVLM called the regions of each class's pictures, before it knew of any specification."""
+    return [
+        *missing_words(entries, names),
+        *vague_words(entries),
+        *contradictions(entries, names),
+        *not_seen(entries, names, seen),
+    ]
 
 
 def missing_words(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> list[Caution]:
@@ -72,6 +80,26 @@ def contradictions(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> l
                     where = "too" if class_id == entry.class_id else f"for {names[class_id]}"
                     text = f"“{words}” is to be ignored for {names[entry.class_id]}, and to be used {where}."
                     found.append(Caution(entry.class_id, text))
+    return found
+
+
+def not_seen(
+    entries: Sequence[EntryText], names: Mapping[UUID, str], seen: Mapping[UUID, Sequence[str]]
+) -> list[Caution]:
+    """Features of which no word stands in the name of any region: misspelt, or called otherwise."""
+    found = []
+    for entry in entries:
+        called = {word for name in seen.get(entry.class_id, ()) for feature in features(name) for word in feature}
+        named = features(entry.spurious) | features(entry.relevant)
+        strange = [f"“{words}”" for feature, words in named.items() if not feature <= VAGUE and not feature & called]
+        if called and strange:
+            *most, last = strange
+            listed = f"{', '.join(most)} or {last}" if most else last
+            text = (
+                f"In the pictures of {names[entry.class_id]} the LVLM called no region anything like {listed}. "
+                "Try it to see whether the critic finds it there."
+            )
+            found.append(Caution(entry.class_id, text))
     return found
 
 

@@ -1,6 +1,6 @@
 """Page 3, Specification: what the model should ignore and what it should use, per class, in the clinic's words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.behaviour.evidence import summaries_of
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.models import Explanation, Kind, Project, Run, Specification, TargetClass
+from app.models.summary import ClassSummary
 from app.projects.lvlm import speaker_in, speaker_of
 from app.projects.queries import Step, loop_state
 from app.runs.parameters import EntryText
@@ -96,7 +97,7 @@ def cards_of(project: Project, analysis: Run | None, entries: Sequence[EntryText
     summaries = summaries_of(analysis) if analysis else {}
     targets = {target.id: target for target in project.classes}
     said = any(entry.spurious or entry.relevant for entry in entries)  # nobody is warned of an untouched page
-    cautions = cautions_on(entries, {target.id: target.name for target in project.classes}) if said else []
+    cautions = cautions_of(project, summaries, entries) if said else []
     return [
         Card(
             targets[entry.class_id],
@@ -106,6 +107,15 @@ def cards_of(project: Project, analysis: Run | None, entries: Sequence[EntryText
         )
         for entry in entries
     ]
+
+
+def cautions_of(
+    project: Project, summaries: Mapping[UUID, ClassSummary], entries: Sequence[EntryText]
+) -> list[Caution]:
+    seen = {
+        class_id: [region.name for region in told.regions if not region.by_look] for class_id, told in summaries.items()
+    }
+    return cautions_on(entries, {target.id: target.name for target in project.classes}, seen)
 
 
 @router.post("")
@@ -136,10 +146,13 @@ def checked(words: WordsForm, project: Project) -> tuple[EntryText, ...]:
 
 
 @router.post("/cautions")
-def check_words(request: Request, project: CurrentProject, words: Annotated[WordsForm, Form()]) -> Response:
+def check_words(
+    request: Request, session: DBSession, project: CurrentProject, words: Annotated[WordsForm, Form()]
+) -> Response:
     """The cautions of all cards anew, while a person writes."""
     entries = checked(words, project)
-    cautions = cautions_on(entries, {target.id: target.name for target in project.classes})
+    analysis = loop_state(session, project).analysis
+    cautions = cautions_of(project, summaries_of(analysis) if analysis else {}, entries)
     return page(request, "specifications/cautions.html", entries=entries, cautions=cautions)
 
 

@@ -1,3 +1,5 @@
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,8 +11,8 @@ HEALTHY, SICK = uuid4(), uuid4()
 NAMES: dict[UUID, str] = {HEALTHY: "healthy", SICK: "sick"}
 
 
-def texts(*entries: EntryText) -> list[str]:
-    return [caution.text for caution in cautions_on(entries, NAMES)]
+def texts(*entries: EntryText, seen: Mapping[UUID, Sequence[str]] = MappingProxyType({})) -> list[str]:
+    return [caution.text for caution in cautions_on(entries, NAMES, seen)]
 
 
 def entry(class_id: UUID, spurious: str, relevant: str) -> EntryText:
@@ -61,3 +63,13 @@ def test_words_that_could_be_anything_are_asked_to_be_plainer(words: str) -> Non
 @pytest.mark.parametrize("words", ["abnormal joint space", "artefacts of the plaster", "area under the knee cap"])
 def test_a_vague_word_beside_a_plain_one_is_plain_enough(words: str) -> None:
     assert texts(entry(HEALTHY, "letters", words)) == []
+
+
+def test_a_feature_that_no_region_is_called_by_is_doubted_once_for_each_class() -> None:
+    seen = {HEALTHY: ["side marker", "knee joint"], SICK: []}
+    words = entry(HEALTHY, "side markers, rulers; the hair", "the joint")
+    (found,) = texts(words, entry(SICK, "rulers", "bone"), seen=seen)
+    assert found.startswith(
+        "In the pictures of healthy the LVLM called no region anything like “rulers” or “the hair”."
+    )
+    assert texts(entry(HEALTHY, "the markers at the side", "joint"), seen=seen) == []
