@@ -20,6 +20,8 @@ BESIDE_SESSIONS = {
     "app/migrations.py": "reads the revision",
     "app/audit/recording.py": "writes the log itself",
     "app/audit/chain.py": "writes the log itself",
+    "worker/benchmarks/pages.py": "a database of the benchmark's own",
+    "worker/benchmarks/large_project.py": "a database of the benchmark's own",
 }
 TABLES_BY_MODEL = {mapper.class_.__name__: mapper.local_table.name for mapper in Base.registry.mappers}
 
