@@ -44,6 +44,7 @@ class Viewer:
     name: str
     display_name: str
     role: Role
+    is_new: bool  # has not been through the tour
 
 
 class SignInNeededError(Exception):
@@ -66,7 +67,7 @@ def get_user(request: Request, session: DBSession) -> User:
         raise SignInNeededError
     if not hmac.compare_digest(user.session_key, cookie.session_key):
         raise SignInNeededError
-    request.state.user = Viewer(user.name, user.display_name, user.role)
+    request.state.user = Viewer(user.name, user.display_name, user.role, user.toured_at is None)
     become(Actor(ActorKind.PERSON, user.name, user.id))
     return user
 

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from jinja2_fragments.fastapi import Jinja2Blocks
 
 from app.accounts.cookies import csrf_token
+from app.accounts.tour import TOUR
 from app.models.figures import Estimate
 from app.projects.queries import Step
 from app.runs.progress import progress_of, result_url
@@ -99,6 +100,7 @@ templates.env.globals |= {
     "progress_of": progress_of,
     "result_url": result_url,
     "steps": tuple(Step),
+    "tour": TOUR,
 }
 templates.env.filters |= {
     "percent": percent,

@@ -88,13 +88,14 @@ class Loop:
 
 
 def add_user(session: Session, name: str = "ada", role: Role = Role.CLINICIAN, display_name: str = "") -> User:
-    """A person whose password is PASSWORD."""
+    """A person whose password is PASSWORD, and who has been through the tour."""
     user = User(
         name=name,
         display_name=display_name or name.title(),
         role=role,
         password_hash=QUICK_HASH.hash(PASSWORD),
         session_key=uuid4().hex,
+        toured_at=now(),
     )
     session.add(user)
     session.flush()

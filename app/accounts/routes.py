@@ -23,7 +23,7 @@ from app.accounts.attempts import attempts
 from app.accounts.cookies import VISITOR, end_session, set_cookie, start_session
 from app.audit.actions import note_refusal
 from app.config import settings
-from app.db import transaction
+from app.db import now, transaction
 from app.deps import DBSession, SignedIn, SignInNeededError, get_user, page
 from app.models import Token, User
 
@@ -135,6 +135,14 @@ def account_page(  # what the page can be told besides
         select(Token).where(Token.user_id == user.id, Token.revoked_at.is_(None)).order_by(Token.created_at)
     ).all()
     return page(request, "accounts/account.html", status=status, tokens=tokens, error=error, done=done, secret=secret)
+
+
+@router.post("/account/tour")
+def end_tour(user: SignedIn, session: DBSession, next: Annotated[str, Form()] = "/") -> Response:  # noqa: A002
+    """Read or skipped: it is not shown again."""
+    del session  # its transaction keeps the moment
+    user.toured_at = user.toured_at or now()
+    return RedirectResponse(own_address(next), 303)
 
 
 @router.post("/account/password")

@@ -36,3 +36,4 @@ class User(Base):
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[Created]
     last_seen_at: Mapped[datetime | None]
+    toured_at: Mapped[datetime | None] = mapped_column(doc="when the tour of the steps was read or skipped")
