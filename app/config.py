@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     sign_in_attempts: int = Field(10, description="failed sign-ins of one address or name within 15 minutes")
     max_upload_bytes: int = 512 * 2**20
 
+    draft_hours: float = Field(24.0, gt=0, description="after which a new project that nobody finished is removed")
+
     # Pillow refuses pictures of more than about 178 million pixels, whatever is allowed here.
     max_image_pixels: int = Field(40_000_000, ge=1, le=178_000_000)
     max_archive_files: int = 100_000

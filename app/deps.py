@@ -108,8 +108,8 @@ Admin = Annotated[User, Depends(get_admin)]
 
 
 def find_project(session: Session, project_id: UUID) -> Project:
-    wanted = select(Project).where(Project.id == project_id).options(joinedload(Project.classes))
-    project = session.scalars(wanted).unique().one_or_none()
+    wanted = select(Project).where(Project.id == project_id, Project.draft.is_(None))
+    project = session.scalars(wanted.options(joinedload(Project.classes))).unique().one_or_none()
     if project is None:
         raise HTTPException(404, "There is no such project: it was removed, or the address is not complete.")
     return project

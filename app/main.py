@@ -13,9 +13,11 @@ from app.audit import routes as audit
 from app.audit.acting import Visitors
 from app.behaviour import routes as behaviour
 from app.check import routes as check
+from app.config import settings
 from app.db import reading
 from app.decisions import routes as decisions
 from app.deps import check_csrf, check_text
+from app.drafts import routes as drafts
 from app.errors import LargeBodies, add_error_pages
 from app.headers import A_YEAR, Headers
 from app.pictures import routes as pictures
@@ -64,10 +66,13 @@ def create_app() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
         dependencies=[Depends(check_text)],
-        max_body_size=FORM_BYTES,  # uploads have a limit of their own, in app/api
+        max_body_size=FORM_BYTES,  # uploads have a limit of their own, below and in app/api
     )
     add_error_pages(app)
     app.include_router(health, include_in_schema=False)
+    # Before the pages of projects, whose address it would else be taken for; it takes files.
+    limit = settings().max_upload_bytes
+    app.include_router(drafts.router, dependencies=[Depends(check_csrf)], include_in_schema=False, max_body_size=limit)
     for router in PAGES:
         app.include_router(router, dependencies=[Depends(check_csrf)], include_in_schema=False)
     api.add_api(app)

@@ -23,7 +23,8 @@ router = APIRouter()
 @router.get("/projects", tags=["projects"], response_model=list[ProjectOut])
 def list_projects(session: DBSession, caller: Caller) -> Sequence[Project]:
     del caller
-    return session.scalars(select(Project).options(selectinload(Project.classes)).order_by(Project.created_at)).all()
+    made = select(Project).where(Project.draft.is_(None))
+    return session.scalars(made.options(selectinload(Project.classes)).order_by(Project.created_at)).all()
 
 
 @router.post("/projects", tags=["projects"], status_code=201, response_model=ProjectOut)

@@ -11,7 +11,7 @@ from app.cli.waiting import do
 from app.db import reading, transaction
 from app.models import Project
 from app.projects.lvlm import usable_lvlm
-from app.runs.parameters import ImportParameters, Input, RegistrationParameters, TrainingParameters
+from app.runs.parameters import ImportParameters, Input, RegistrationParameters, TrainingParameters, numbers
 from app.storage import storage
 
 brought = typer.Typer(help="Bring a data set or a checkpoint into a project.", no_args_is_help=True)
@@ -24,17 +24,11 @@ PROBLEMS = 20
 
 
 def model_input(size: int, channels: int, mean: str, std: str) -> Input:
-    means, stds = (numbers(text, channels) for text in (mean, std))
-    return Input.model_validate({"size": size, "channels": channels, "mean": means, "std": stds})
-
-
-def numbers(text: str, channels: int) -> tuple[float, ...]:
-    """``0.5`` stands for every channel."""
     try:
-        given = tuple(float(part) for part in text.split(","))
+        means, stds = (numbers(text, channels) for text in (mean, std))
     except ValueError as error:
-        raise CommandError(f"{text} is not a list of numbers.") from error
-    return given * channels if len(given) == 1 else given
+        raise CommandError(str(error)) from error
+    return Input.model_validate({"size": size, "channels": channels, "mean": means, "std": stds})
 
 
 @brought.command("data")

@@ -26,7 +26,8 @@ def project_named(session: Session, name: str) -> Project:
     statement = select(Project).where(Project.name == name).options(selectinload(Project.classes))
     project = session.scalar(statement)
     if project is None:
-        names = ", ".join(session.scalars(select(Project.name).order_by(Project.name))) or "none yet"
+        made = select(Project.name).where(Project.draft.is_(None))
+        names = ", ".join(session.scalars(made.order_by(Project.name))) or "none yet"
         raise CommandError(f"There is no project named {name}. There are: {names}.")
     return project
 

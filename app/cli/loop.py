@@ -303,7 +303,7 @@ def list_projects(as_json: Json = False) -> None:
     ready_database()
     with reading() as session:
         found: list[dict[str, Any]] = []
-        names = session.scalars(select(Project.name).order_by(Project.name)).all()
+        names = session.scalars(select(Project.name).where(Project.draft.is_(None)).order_by(Project.name)).all()
         for name in names:
             project = project_named(session, name)
             state = queries.loop_state(session, project)

@@ -1,6 +1,7 @@
 """One file per table; importing this package registers them all."""
 
 from app.models.agreed_verdict import AgreedVerdict, Source
+from app.models.audit_check import AuditCheck
 from app.models.audit_entry import Action, ActorKind, AuditEntry
 from app.models.checkpoint import Checkpoint, Origin
 from app.models.cluster import Cluster
@@ -35,6 +36,7 @@ __all__ = [
     "ActorKind",
     "AgreedVerdict",
     "Answer",
+    "AuditCheck",
     "AuditEntry",
     "Checkpoint",
     "Cluster",

@@ -1,7 +1,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base
@@ -21,6 +21,9 @@ class Project(Base):
     group_by: Mapped[list[Any]] = mapped_column(default=list, doc="attributes that make the groups, beside the class")
     lvlm: Mapped[str] = mapped_column(String(400), default="none", doc="see worker.lvlm.load; none: people alone judge")
     critic_notes: Mapped[str] = mapped_column(Text, default="", doc="important notes for the critic, for all classes")
+    draft: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), doc="what was typed on the page New project; none: the project was made"
+    )
     created_at: Mapped[Created]
     created_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))
 

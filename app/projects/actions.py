@@ -9,6 +9,7 @@ from app.projects.lvlm import usable_lvlm
 from app.trust.actions import AskedBar, set_bar
 
 LEAST_CLASSES = 2
+LONGEST_NAME = 200
 
 
 class ProjectError(Exception):
@@ -34,13 +35,8 @@ def create_project(
 
     Raises ProjectError where the name is empty or taken, or there are not two different classes; LVLMNameError.
     """
-    name = name.strip()
-    if not name:
-        raise ProjectError("A project needs a name.")
-    if session.scalar(select(Project).where(Project.name == name)) is not None:
-        raise ProjectError(f"There is already a project with the name {name}.")
     project = Project(
-        name=name,
+        name=free_name(session, name),
         task=task.strip(),
         group_by=list(group_by),
         lvlm=usable_lvlm(lvlm),
@@ -54,6 +50,18 @@ def create_project(
     if bar is not None:
         set_bar(session, project.id, bar, user_id)
     return project
+
+
+def free_name(session: Session, name: str) -> str:
+    """Without spaces around it. Raises ProjectError where it is empty, too long or taken."""
+    name = name.strip()
+    if not name:
+        raise ProjectError("A project needs a name.")
+    if len(name) > LONGEST_NAME:
+        raise ProjectError(f"A project's name has at most {LONGEST_NAME} characters.")
+    if session.scalar(select(Project.id).where(Project.name == name)) is not None:
+        raise ProjectError(f"There is already a project with the name {name}.")
+    return name
 
 
 def cleaned(class_names: Sequence[str]) -> list[str]:

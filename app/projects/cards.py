@@ -29,7 +29,10 @@ class Card:
 def cards(session: Session) -> list[Card]:
     """The demo last, else the newest first."""
     projects = session.scalars(
-        select(Project).options(selectinload(Project.classes)).order_by(Project.is_demo, Project.created_at.desc())
+        select(Project)
+        .where(Project.draft.is_(None))
+        .options(selectinload(Project.classes))
+        .order_by(Project.is_demo, Project.created_at.desc())
     ).all()
     return [card_of(session, project) for project in projects]
 

@@ -3,7 +3,7 @@
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from app.models import Run, Shard, ShardState, Stage
+from app.models import Run, Shard, ShardState, Stage, State
 from app.storage import UPLOAD, storage
 
 FORGOTTEN = "blobs"
@@ -12,14 +12,23 @@ TRAININGS = (Stage.FIT, Stage.REALIGN)
 
 
 def forget_leftovers(session: Session, run: Run) -> None:
-    """Of a run that ends: the file that was uploaded for it, and the state of a training that was not finished."""
-    for name in (run.parameters.get("blob"), run.parameters.get("weights")):
+    """Of a run that ends: the files that were uploaded for it, and the state of a training that was not finished."""
+    for name in files_of(run):
         if name and name.startswith(UPLOAD):
             forget_later(session, name)
     done = (Shard.run_id == run.id, Shard.stage.in_(TRAININGS), Shard.state == ShardState.DONE)
     newest = session.scalar(select(Shard.outcome).where(*done).order_by(Shard.number.desc()).limit(1)) or {}
     if state := newest.get(STATE):
         forget_later(session, state)
+
+
+def files_of(run: Run) -> list[str | None]:
+    """What nobody needs after it. A preview's files stay with its draft; a checkpoint brought along is read next."""
+    given = run.parameters
+    if given.get("preview"):
+        return []
+    brought = None if run.state is State.SUCCEEDED else given.get("checkpoint")
+    return [given.get("blob"), given.get("weights"), brought["weights"] if brought else None]
 
 
 def forget_later(session: Session, blob: str) -> None:

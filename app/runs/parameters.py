@@ -38,13 +38,13 @@ class Input(Parameters):
         return self
 
 
-class ImportParameters(Parameters):
-    """A folder or zip on this machine (path), or an uploaded zip (blob)."""
-
-    name: str
-    path: str = ""
-    blob: Blob | Literal[""] = ""
-    patient_column: str = "patient_id"
+def numbers(text: str, channels: int) -> tuple[float, ...]:
+    """``0.5, 0.4`` as numbers; one stands for every channel. Raises ValueError with a sentence."""
+    try:
+        given = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{text} is not a list of numbers.") from error
+    return given * channels if len(given) == 1 else given
 
 
 class RegistrationParameters(Parameters):
@@ -55,6 +55,19 @@ class RegistrationParameters(Parameters):
     weights: Blob = Field(description="blob of the file as it was given")
     filename: str
     parent_id: UUID | None = None
+    analyse: bool = Field(False, description="explain it as soon as it stands")
+
+
+class ImportParameters(Parameters):
+    """A folder or zip on this machine (path), or an uploaded zip (blob)."""
+
+    name: str
+    path: str = ""
+    blob: Blob | Literal[""] = ""
+    patient_column: str = "patient_id"
+    classes: tuple[str, ...] = Field((), description="the labels allowed where the project has none yet; empty: any")
+    checkpoint: RegistrationParameters | None = Field(None, description="brought along: it follows the images")
+    preview: bool = Field(False, description="say what was understood, and store nothing")
 
 
 class TrainingParameters(Parameters):

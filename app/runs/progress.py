@@ -42,7 +42,7 @@ STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.PLANT: "asking critic and judge about what was planted",
 }
 UNITS: dict[Stage, str] = {
-    Stage.READ: "images",
+    Stage.READ: "steps",
     Stage.REGISTER: "steps",
     Stage.FIT: "epochs",
     Stage.REALIGN: "epochs",
@@ -91,7 +91,7 @@ def progress_of(run: Run, at: datetime | None = None) -> Progress:
     per_second = speed(run, at)
     unit = UNITS.get(run.stage, "images") if run.stage else "images"
     return Progress(
-        title=TITLES[run.kind],
+        title="Looking at what was sent" if is_preview(run) else TITLES[run.kind],
         stage=STAGES_IN_WORDS[run.stage] if run.stage else "",
         stage_number=stages.index(run.stage) + 1 if run.stage in stages else 0,
         stages=len(stages),
@@ -102,6 +102,11 @@ def progress_of(run: Run, at: datetime | None = None) -> Progress:
         seconds_left=max(0.0, (run.total - run.done) / per_second) if per_second and run.total else None,
         waiting_long=waits_long(run, at),
     )
+
+
+def is_preview(run: Run) -> bool:
+    """Whether it looks at a draft's files and stores nothing."""
+    return bool(run.parameters and run.parameters.get("preview"))
 
 
 def speed(run: Run, at: datetime) -> float:
@@ -131,6 +136,8 @@ def waits_long(run: Run, at: datetime) -> bool:
 
 def result_url(run: Run) -> str:
     """The page where what the run made is seen."""
+    if is_preview(run):
+        return f"/projects/new/{run.project_id}"
     if run.kind is Kind.CALIBRATION:
         return f"/projects/{run.project_id}/review/{run.parameters['critique_id']}/reliability"
     if run.kind in {Kind.CHECK, Kind.HONEYPOT}:

@@ -13,7 +13,7 @@ from app.models import Run
 from app.projects.queries import loop_state
 from app.runs.actions import cancel_run
 from app.runs.curves import curves_of
-from app.runs.progress import STEPS
+from app.runs.progress import STEPS, is_preview, result_url
 from app.runs.queries import epochs_of, find_run, look_at
 
 router = APIRouter(prefix="/runs")
@@ -33,6 +33,8 @@ CurrentRun = Annotated[Run, Depends(get_run)]
 
 @router.get("/{run_id}")
 def show_run(request: Request, session: DBSession, run: CurrentRun) -> Response:
+    if is_preview(run):  # a draft has no page of a project
+        return RedirectResponse(result_url(run), 303)
     project = find_project(session, run.project_id)
     return page(
         request,

@@ -20,6 +20,7 @@ from app.models import Run, Shard, ShardState, Stage, State
 from app.queue import enqueue
 from app.review.renewal import follow_critique
 from app.runs.actions import PARAMETERS, end_run
+from app.runs.following import follow_import
 from app.runs.stages import QUEUES, after, task_of
 from worker.tasks.heart import Heart
 from worker.tasks.job import CancelledError, Job, Plan, RefusedError, Write
@@ -194,6 +195,7 @@ def advance(session: Session, run: Run) -> None:
         stage = after(run.kind, stage)
     end_run(session, run, State.SUCCEEDED)
     follow_critique(session, run)
+    follow_import(session, run)
 
 
 def lay_out(session: Session, run: Run, stage: Stage, plan: Plan) -> None:

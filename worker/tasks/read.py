@@ -1,7 +1,5 @@
 """Import of a data set: every row is checked before anything is stored; a broken set leaves nothing behind."""
 
-import tempfile
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,12 +7,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from app.config import settings
 from app.db import reading
 from app.models import Dataset, Image, Project, Run, Split, TargetClass
 from app.runs.parameters import ImportParameters
 from app.storage import storage
-from worker.datasets.importing import Checked, CheckedImage, Limits, check, unpack
+from worker.datasets.importing import Checked, CheckedImage, check
+from worker.tasks.brought import limits, scratch, the_folder
 from worker.tasks.job import Job, Plan, RefusedError, Write
 
 SHOWN_PROBLEMS = 200
@@ -26,19 +24,12 @@ def plan(session: Session, run: Run) -> Plan:
     return Plan(1, 1)
 
 
-def limits() -> Limits:
-    known = settings()
-    return Limits(
-        pixels=known.max_image_pixels,
-        files=known.max_archive_files,
-        file_bytes=known.max_file_bytes,
-        total_bytes=known.max_archive_bytes,
-        ratio=known.max_archive_ratio,
-    )
-
-
 def work(job: Job) -> Write:
     parameters = job.parameters(ImportParameters)
+    if parameters.preview:
+        from worker.tasks import preview  # it tries the checkpoint, for which it needs torch
+
+        return preview.look(job, parameters)
     with reading() as session:
         known = list(
             session.scalars(
@@ -47,7 +38,12 @@ def work(job: Job) -> Write:
         )
     with scratch(parameters) as space:
         folder = the_folder(parameters, Path(space))
-        checked = check(folder, limits(), classes=known or None, patient_column=parameters.patient_column or None)
+        checked = check(
+            folder,
+            limits(),
+            classes=known or parameters.classes or None,
+            patient_column=parameters.patient_column or None,
+        )
         if checked.problems:
             raise refusal(checked)
         job.check()
@@ -55,24 +51,6 @@ def work(job: Job) -> Write:
         for image in checked.images:
             store(folder, image)
     return keep(parameters, checked)
-
-
-def scratch(parameters: ImportParameters) -> AbstractContextManager[str]:
-    """Where a zip is unpacked; it is gone afterwards, whatever happens."""
-    is_folder = parameters.path and Path(parameters.path).is_dir()
-    return nullcontext(parameters.path) if is_folder else tempfile.TemporaryDirectory(prefix="import-")
-
-
-def the_folder(parameters: ImportParameters, space: Path) -> Path:
-    if parameters.path and Path(parameters.path).is_dir():
-        return Path(parameters.path)
-    if parameters.blob:
-        archive = space / "upload.zip"
-        storage().copy_to(parameters.blob, archive)
-        return unpack(archive, space / "unpacked", limits())
-    if not Path(parameters.path).is_file():
-        raise RefusedError(f"There is no folder and no file at {parameters.path}.")
-    return unpack(Path(parameters.path), space / "unpacked", limits())
 
 
 def store(folder: Path, image: CheckedImage) -> None:

@@ -34,12 +34,7 @@ def work(job: Job) -> Write:
     parameters = job.parameters(RegistrationParameters)
     with reading() as session:
         names = class_names(session, job.project_id)
-    preprocessing = as_preprocessing(parameters.input)
-    state = checkpoints.read_weights(storage().get(parameters.weights), parameters.filename)
-    model = architectures.build(parameters.architecture, len(names), preprocessing).eval()
-    checkpoints.fit_weights(model, state)
-    example = torch.zeros(1, preprocessing.channels, preprocessing.size, preprocessing.size)
-    reorder_outputs(model, example, order_of(parameters.classes, names))
+    model, preprocessing = loaded(parameters, names)
     made = Made(
         name=parameters.name,
         origin=Origin.IMPORTED,
@@ -55,6 +50,20 @@ def work(job: Job) -> Write:
         return {}
 
     return write
+
+
+def loaded(parameters: RegistrationParameters, names: list[str]) -> tuple[nn.Module, Preprocessing]:
+    """The model in evaluation mode, its outputs in the order of ``names``.
+
+    Raises CheckpointError, ArchitectureError or RefusedError where file, architecture and classes don't fit.
+    """
+    preprocessing = as_preprocessing(parameters.input)
+    state = checkpoints.read_weights(storage().get(parameters.weights), parameters.filename)
+    model = architectures.build(parameters.architecture, len(names), preprocessing).eval()
+    checkpoints.fit_weights(model, state)
+    example = torch.zeros(1, preprocessing.channels, preprocessing.size, preprocessing.size)
+    reorder_outputs(model, example, order_of(parameters.classes, names))
+    return model, preprocessing
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Finds what was lost with a worker or a broker and sends it again; claims make a message too many harmless.
 
-It also finds the answers of reviewers that no consensus has read yet.
+It also finds the answers of reviewers that no consensus has read yet, and the drafts that nobody finished.
 """
 
 from sqlalchemy import ColumnElement, select, update
@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.audit.acting import SWEEP, acting
 from app.db import transaction
+from app.drafts.actions import remove_old_drafts
 from app.models import Run, Shard, ShardState, State
 from app.queue import CPU, celery, enqueue
 from app.review.renewal import renew_consensus
@@ -27,6 +28,8 @@ def sweep() -> None:
         send_forgotten_messages(session, empty)
     with transaction() as session:
         renew_consensus(session)
+    with transaction() as session:
+        remove_old_drafts(session)
 
 
 def waiting(queue: str) -> int:

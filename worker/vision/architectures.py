@@ -1,5 +1,6 @@
 """Architectures by name: two small ones of our own, and every classification model of torchvision and timm."""
 
+from difflib import get_close_matches
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -31,7 +32,8 @@ def build(name: str, classes: int, pre: Preprocessing, seed: int = 0) -> nn.Modu
     Raises ArchitectureError when the name is unknown or the model cannot take images of this size.
     """
     if not known(name):
-        raise ArchitectureError(f"There is no architecture named {name!r}.")
+        near = get_close_matches(name, names(), 3)
+        raise ArchitectureError(f"There is no architecture named {name!r}.{_meant(near)}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
@@ -45,6 +47,10 @@ def build(name: str, classes: int, pre: Preprocessing, seed: int = 0) -> nn.Modu
     if shape != (1, classes):
         raise ArchitectureError(f"{name} answers with a tensor of shape {shape}, not with {classes} logits.")
     return model
+
+
+def _meant(near: list[str]) -> str:
+    return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 def known(name: str) -> bool:

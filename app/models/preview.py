@@ -1,0 +1,66 @@
+"""What was understood of the files that a project is to be made from, as a preview's run keeps it."""
+
+from app.models.figures import Stored
+
+
+class ClassSeen(Stored):
+    """How many pictures of a class there are in each split."""
+
+    name: str
+    train: int
+    validation: int
+    test: int
+
+    @property
+    def images(self) -> int:
+        return self.train + self.validation + self.test
+
+
+class ColumnSeen(Stored):
+    """A column of the manifest besides those that every one has: its commonest values, with how many rows each."""
+
+    name: str
+    values: tuple[tuple[str, int], ...]
+    distinct: int
+
+
+class PictureSeen(Stored):
+    blob: str  # PNG, small
+    path: str
+    class_name: str
+
+
+class ProblemSeen(Stored):
+    row: int | None
+    path: str
+    message: str
+
+
+class CheckpointSeen(Stored):
+    """``problem``: why it can't be used, empty where it can; ``right`` of ``tried`` pictures of ``split``."""
+
+    parameters: int = 0
+    bytes: int
+    right: int = 0
+    tried: int = 0
+    split: str = ""
+    problem: str = ""
+
+
+class Preview(Stored):
+    images: int
+    classes: tuple[ClassSeen, ...]
+    sizes: tuple[tuple[str, int], ...]  # "640 × 480" with how many, the commonest first
+    distinct_sizes: int
+    columns: tuple[ColumnSeen, ...]
+    patients: int
+    masks: int
+    pictures: tuple[PictureSeen, ...]
+    problems: tuple[ProblemSeen, ...]  # the first ones
+    problem_count: int
+    problem_list: str = ""  # blob: all of them, CSV
+    checkpoint: CheckpointSeen | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.problem_count and not (self.checkpoint and self.checkpoint.problem)
