@@ -7,7 +7,7 @@ from uuid import uuid4
 import typer
 
 from app.audit import chain, export
-from app.audit.actions import note_export
+from app.audit.actions import note_check, note_export
 from app.cli.finding import ready_database
 from app.cli.output import CommandError, Json, show
 from app.db import reading
@@ -24,6 +24,7 @@ def verify(
     """Check every entry of the audit log; tells the first that is broken, and exits with 1 where one is."""
     ready_database()
     checked = checked_chain()
+    note_check(checked)
     found: dict[str, str | int | None] = {"entries": checked.last.number, "head": checked.last.hash}
     if checked.broken:
         found["broken"] = checked.number
