@@ -26,6 +26,7 @@ from app.realignment import routes as realignment
 from app.review import routes as review
 from app.runs import routes as runs
 from app.specifications import routes as specifications
+from app.system import routes as system
 from app.templating import STATIC
 from app.trust import routes as trust
 
@@ -44,6 +45,7 @@ PAGES: tuple[APIRouter, ...] = (
     check.router,
     trust.router,
     audit.router,
+    system.router,
 )
 FORM_BYTES = 2**20
 

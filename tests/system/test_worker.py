@@ -16,6 +16,7 @@ from app.db import reading, transaction
 from app.models import Project, Run, State
 from app.runs.actions import cancel_run, start_run
 from app.runs.parameters import ImportParameters, Input, TrainingParameters
+from app.system import findings
 from tests.databases import forget_settings
 from tests.digits import write_some_digits
 
@@ -120,3 +121,14 @@ def test_a_running_run_stops_when_it_is_cancelled(digits, start_worker):
     run = wait_until(run_id, lambda run: run.state.is_final)
     assert run.state is State.CANCELLED
     assert 0 < run.done < 500
+
+
+def test_a_worker_that_runs_says_so_with_its_queues(start_worker: Callable[[], subprocess.Popen[bytes]]) -> None:
+    assert findings.workers().found == "none answers."
+    start_worker()
+    deadline = time.monotonic() + PATIENCE
+    while not (found := findings.answering()):
+        assert time.monotonic() < deadline, "The worker doesn't answer."
+    assert [list(queues) for queues in found.values()] == [["cpu", "gpu"]]
+    assert findings.workers(found).ok
+    assert findings.messages() == {"cpu": 0, "gpu": 0}

@@ -1,0 +1,127 @@
+"""What a part of this installation answers when it is asked how it is: for ``rightreasons doctor`` and for System."""
+
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import psutil
+from kombu.connection import Connection
+from kombu.exceptions import OperationalError
+from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.config import settings
+from app.db import engine
+from app.migrations import is_current
+from app.queue import CPU, GPU, celery
+from app.storage import storage
+
+LEAST_MEMORY = 4 * 2**30
+LEAST_DISK = 2 * 2**30
+GIB = 2**30
+BRIEF = 2.0  # seconds
+PATIENCE = 1.5  # seconds in which a worker answers, however busy its children are
+AWAY = (OSError, OperationalError, RedisError)
+
+
+@dataclass(frozen=True)
+class Finding:
+    name: str
+    ok: bool
+    found: str
+    todo: str = ""
+
+
+def database() -> Finding:
+    url = engine().url.render_as_string(hide_password=True)
+    try:
+        current = is_current(engine())
+    except SQLAlchemyError as error:
+        return Finding("database", ok=False, found=f"{url} does not answer ({first_line(error)}).", todo="Start it.")
+    if current:
+        return Finding("database", ok=True, found=f"{url}, newest schema.")
+    return Finding("database", ok=False, found=f"{url} is not at the newest schema.", todo="Run: rightreasons migrate.")
+
+
+def broker() -> Finding:
+    url = settings().resolved_broker_url
+    try:
+        with brief_connection() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=BRIEF)
+    except AWAY:
+        todo = "Start Redis." if settings().broker_url else "It comes with: rightreasons serve."
+        return Finding("broker", ok=False, found=f"{shown(url)} does not answer.", todo=todo)
+    return Finding("broker", ok=True, found=f"{shown(url)} answers.")
+
+
+def shown(url: str) -> str:
+    """Without the password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def brief_connection() -> Connection:
+    """For a question that somebody waits for: it is given up after two seconds, whatever becomes of the broker."""
+    options = {"socket_timeout": BRIEF, "socket_connect_timeout": BRIEF, "retry_on_timeout": False}
+    opened: Connection = celery().connection_for_read(transport_options=options)
+    return opened
+
+
+def answering() -> Mapping[str, Collection[str]]:
+    """The workers that answer within a second and a half, by name, with the queues that each works on."""
+    try:
+        with brief_connection() as connection:
+            asked = celery().control.inspect(timeout=PATIENCE, connection=connection).active_queues() or {}
+    except AWAY:
+        return {}
+    return {name: sorted(queue["name"] for queue in queues) for name, queues in sorted(asked.items())}
+
+
+def workers(found: Mapping[str, Collection[str]] | None = None) -> Finding:
+    """``found``: those that answered, where they were asked already."""
+    found = answering() if found is None else found
+    start = "Start one: rightreasons worker, or serve."
+    if not found:
+        return Finding("workers", ok=False, found="none answers.", todo=start)
+    told = f"{len(found)} answer{'s' if len(found) == 1 else ''}."
+    alone = sorted({CPU, GPU} - {queue for queues in found.values() for queue in queues})
+    if alone:
+        return Finding("workers", ok=False, found=f"{told} None works on the queue {' and '.join(alone)}.", todo=start)
+    return Finding("workers", ok=True, found=told)
+
+
+def messages() -> Mapping[str, int] | None:
+    """How many wait in each queue; None where the broker does not answer."""
+    try:
+        with brief_connection() as connection:
+            client = connection.default_channel.client
+            return {queue: int(client.llen(queue)) for queue in (CPU, GPU)}
+    except AWAY:
+        return None
+
+
+def blobs() -> Finding:
+    url = settings().resolved_blob_url
+    try:
+        digest = storage().put(b"doctor")
+        storage().get(digest)
+    except Exception as error:  # noqa: BLE001  every store has its own errors
+        return Finding("blobs", ok=False, found=f"{url} can't be written ({first_line(error)}).", todo="Check rights.")
+    return Finding("blobs", ok=True, found=f"{url} can be written and read.")
+
+
+def memory() -> Finding:
+    total = psutil.virtual_memory().total
+    todo = "" if total >= LEAST_MEMORY else f"At least {LEAST_MEMORY // GIB} GiB are needed."
+    return Finding("memory", ok=not todo, found=f"{total / GIB:.1f} GiB, {psutil.cpu_count()} cores.", todo=todo)
+
+
+def disk() -> Finding:
+    folder = next(place for place in (settings().data.resolve(), *settings().data.resolve().parents) if place.exists())
+    free = shutil.disk_usage(folder).free
+    todo = "" if free >= LEAST_DISK else f"At least {LEAST_DISK // GIB} GiB are needed."
+    return Finding("disk", ok=not todo, found=f"{free / GIB:.1f} GiB free in {folder}.", todo=todo)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
