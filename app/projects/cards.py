@@ -1,15 +1,17 @@
 """What the page of projects shows of each: a picture or four, where it stands, how good its checkpoint is."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Subquery, select, union_all
 from sqlalchemy.orm import Session, selectinload
 
-from app.models import Image, Project, Report, Split
-from app.models.figures import Estimate, Figures
-from app.projects.queries import LoopState, loop_state, newest_dataset, newest_report
+from app.decisions.queries import Measured, newest_reports
+from app.models import Checkpoint, Dataset, Image, Project, Split
+from app.models.figures import Estimate
+from app.projects.queries import AT_ONCE, LoopState, loop_states
 
 PICTURES = 4
 
@@ -27,42 +29,63 @@ class Card:
 
 
 def cards(session: Session) -> list[Card]:
-    """The demo last, else the newest first."""
+    """The demo last, else the newest first; however many there are, it takes nine statements."""
     projects = session.scalars(
         select(Project)
         .where(Project.draft.is_(None))
         .options(selectinload(Project.classes))
         .order_by(Project.is_demo, Project.created_at.desc())
     ).all()
-    return [card_of(session, project) for project in projects]
+    loops = loop_states(session, projects)
+    datasets = newest_datasets(session)
+    reports = newest_reports(session, [loop.checkpoint.id for loop in loops.values() if loop.checkpoint])
+    pictures = first_images(session, [dataset.id for dataset in datasets.values()])
+    return [card_of(project, loops[project.id], datasets.get(project.id), pictures, reports) for project in projects]
 
 
-def card_of(session: Session, project: Project) -> Card:
-    loop = loop_state(session, project)
-    dataset = newest_dataset(session, project)
-    report = best_report(session, loop)
-    figures = Figures.model_validate(report.figures) if report else None
-    image_ids: Sequence[UUID] = ()
-    if dataset is not None:
-        image_ids = session.scalars(
-            select(Image.id).where(Image.dataset_id == dataset.id).order_by(Image.split, Image.position).limit(PICTURES)
-        ).all()
+def newest_datasets(session: Session) -> dict[UUID, Dataset]:
+    """By project."""
+    return {each.project_id: each for each in session.scalars(select(Dataset).order_by(Dataset.created_at))}
+
+
+def first_images(session: Session, dataset_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
+    """A few of each data set, each read along its index: numbering all images of all sets would read them all."""
+    found: dict[UUID, list[UUID]] = defaultdict(list)
+    for first in range(0, len(dataset_ids), AT_ONCE):
+        few = [select(first_of(dataset_id)) for dataset_id in dataset_ids[first : first + AT_ONCE]]
+        for dataset_id, image_id in session.execute(union_all(*few)):
+            found[dataset_id].append(image_id)
+    return found
+
+
+def first_of(dataset_id: UUID) -> Subquery:
+    mine = select(Image.dataset_id, Image.id).where(Image.dataset_id == dataset_id)
+    return mine.order_by(Image.split, Image.position).limit(PICTURES).subquery()
+
+
+def card_of(
+    project: Project,
+    loop: LoopState,
+    dataset: Dataset | None,
+    pictures: Mapping[UUID, Sequence[UUID]],
+    reports: Mapping[tuple[UUID, Split], Measured],
+) -> Card:
+    measured = best_report(reports, loop.checkpoint)
+    figures = measured.figures if measured else None
     return Card(
         project=project,
         loop=loop,
-        image_ids=image_ids,
+        image_ids=pictures.get(dataset.id, ()) if dataset else (),
         images=dataset.images if dataset else 0,
-        split=report.split if report else None,
+        split=measured.report.split if measured else None,
         accuracy=figures.accuracy if figures else None,
         worst_group=figures.worst_group if figures else None,
         worst_group_name=figures.worst_group_name if figures else "",
     )
 
 
-def best_report(session: Session, loop: LoopState) -> Report | None:
+def best_report(reports: Mapping[tuple[UUID, Split], Measured], checkpoint: Checkpoint | None) -> Measured | None:
     """On the test images, else on the validation images."""
-    if loop.checkpoint is None:
+    if checkpoint is None:
         return None
-    return newest_report(session, loop.checkpoint, Split.TEST) or newest_report(
-        session, loop.checkpoint, Split.VALIDATION
-    )
+    return reports.get((checkpoint.id, Split.TEST)) or reports.get((checkpoint.id, Split.VALIDATION))

@@ -1,11 +1,13 @@
 """Where a project stands in the loop, and the newest of everything that stands."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, distinct, exists, func, or_, select
+from sqlalchemy import Select, and_, distinct, exists, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session, aliased, defer, selectinload
 
 from app.check.standing import Standing, proof, standing_by
@@ -13,22 +15,20 @@ from app.models import (
     Answer,
     Checkpoint,
     Critique,
-    Dataset,
     Decision,
     Kind,
     Origin,
     Project,
-    Report,
     Review,
     Run,
     Specification,
-    Split,
     State,
     Verdict,
 )
 
 # Work beside the loop: no step waits for it.
 BESIDE = (Kind.TRIAL, Kind.CALIBRATION, Kind.CONSENSUS, Kind.CHECK, Kind.HONEYPOT)
+AT_ONCE = 100  # of the selects that databases put together in one statement
 REVIEW_SAMPLE = 24  # clusters that a person should have read before the verdicts are used
 
 
@@ -74,14 +74,8 @@ class LoopState:
 
 def current_checkpoint(session: Session, project: Project) -> Checkpoint | None:
     """The one that the loop starts from."""
-    made, _, _ = checkpoints_and_specification(session, project)
+    made = standings(session, [project])[project.id].made
     return next((each.checkpoint for each in made if may_be_current(each)), None)
-
-
-def newest_dataset(session: Session, project: Project) -> Dataset | None:
-    return session.scalar(
-        select(Dataset).where(Dataset.project_id == project.id).order_by(Dataset.created_at.desc()).limit(1)
-    )
 
 
 def succeeded(project: Project, kind: Kind) -> Select[Run]:
@@ -137,15 +131,6 @@ def realigned_checkpoint(session: Session, realignment: Run) -> Checkpoint | Non
     )
 
 
-def newest_report(session: Session, checkpoint: Checkpoint, split: Split) -> Report | None:
-    return session.scalar(
-        select(Report)
-        .where(Report.checkpoint_id == checkpoint.id, Report.split == split)
-        .order_by(Report.created_at.desc())
-        .limit(1)
-    )
-
-
 def run_under_way(session: Session, project: Project) -> Run | None:
     """The newest that is queued or runs; what stands beside the loop is left out."""
     return session.scalar(
@@ -170,9 +155,23 @@ def clusters_judged(critique: Run) -> Select[UUID]:
 
 def is_read(session: Session, critique: Run) -> bool:
     """Whether people answered as many clusters as a blind sample has: 24, or half of them where there are few."""
-    total = select(func.count()).select_from(clusters_judged(critique).subquery()).scalar_subquery()
-    read, judged = session.execute(select(clusters_read(critique).scalar_subquery(), total)).one()
-    return bool(read >= min(REVIEW_SAMPLE, (judged + 1) // 2))
+    return critique.id in critiques_read(session, [critique])
+
+
+def critiques_read(session: Session, critiques: Sequence[Run]) -> set[UUID]:
+    """Those of these that are read, in one statement for a hundred of them."""
+    found: set[UUID] = set()
+    for first in range(0, len(critiques), AT_ONCE):
+        some = critiques[first : first + AT_ONCE]
+        rows = session.execute(union_all(*(answers_counted(number, each) for number, each in enumerate(some))))
+        found |= {some[number].id for number, read, judged in rows if read >= min(REVIEW_SAMPLE, (judged + 1) // 2)}
+    return found
+
+
+def answers_counted(number: int, critique: Run) -> Select[int, int, int]:
+    """The number, how many of the critique's clusters people answered, and how many there are."""
+    judged = select(func.count()).select_from(clusters_judged(critique).subquery())
+    return select(literal(number), clusters_read(critique).scalar_subquery(), judged.scalar_subquery())
 
 
 def clusters_read(critique: Run) -> Select[int]:
@@ -196,8 +195,17 @@ class Made:
     approved: bool | None
 
 
-def checkpoints_and_specification(session: Session, project: Project) -> tuple[list[Made], UUID | None, Standing]:
-    """All checkpoints, the newest first, the newest specification's id, and where the LVLM stands: one statement."""
+@dataclass(frozen=True)
+class Standings:
+    """All checkpoints of a project, the newest first, its newest specification, and where its LVLM stands."""
+
+    made: Sequence[Made]
+    specification_id: UUID | None
+    lvlm: Standing
+
+
+def standings(session: Session, projects: Sequence[Project]) -> dict[UUID, Standings]:
+    """By project, in one statement for them all."""
     approved = (
         select(Decision.approved)
         .where(Decision.checkpoint_id == Checkpoint.id)
@@ -212,28 +220,47 @@ def checkpoints_and_specification(session: Session, project: Project) -> tuple[l
         .limit(1)
         .scalar_subquery()
     )
-    rows = session.execute(
-        select(specification, Checkpoint, approved, *proof())
+    found = session.execute(
+        select(Project.id, specification, Checkpoint, approved, *proof())
         .select_from(Project)
         .outerjoin(Checkpoint, Checkpoint.project_id == Project.id)
-        .where(Project.id == project.id)
+        .where(Project.id.in_([project.id for project in projects]))
         .order_by(Checkpoint.number.desc())
     ).all()
-    made = [Made(checkpoint, decided) for _, checkpoint, decided, *_ in rows if checkpoint is not None]
-    first = rows[0]  # the outer join leaves one row at least
-    return made, first[0], standing_by(project, *first[3:])
+    rows = grouped(found)
+    return {
+        project.id: Standings(
+            made=[Made(checkpoint, decided) for _, _, checkpoint, decided, *_ in mine if checkpoint is not None],
+            specification_id=mine[0][1],
+            lvlm=standing_by(project, *mine[0][4:]),
+        )
+        for project in projects
+        if (mine := rows[project.id])  # the outer join leaves one row at least
+    }
 
 
-def runs_of_the_loop(session: Session, project: Project) -> Sequence[Run]:
+def grouped(rows: Iterable[Sequence[Any]]) -> dict[UUID, list[Sequence[Any]]]:
+    """By their first column, in their order."""
+    groups: dict[UUID, list[Sequence[Any]]] = defaultdict(list)
+    for row in rows:
+        groups[row[0]].append(row)
+    return groups
+
+
+def runs_of_the_loop(session: Session, projects: Sequence[Project]) -> dict[UUID, list[Run]]:
     """Those under way, and the finished steps of the loop, the newest first; without their results, which are long."""
     under_way = and_(Run.state.in_([State.QUEUED, State.RUNNING]), Run.kind.not_in(BESIDE))
     steps = and_(Run.state == State.SUCCEEDED, Run.kind.in_([Kind.ANALYSIS, Kind.CRITIQUE, Kind.REALIGNMENT]))
-    return session.scalars(
+    found = session.scalars(
         select(Run)
-        .where(Run.project_id == project.id, or_(under_way, steps))
+        .where(Run.project_id.in_([project.id for project in projects]), or_(under_way, steps))
         .order_by(Run.created_at.desc())
         .options(defer(Run.result), defer(Run.error_details))
-    ).all()
+    )
+    runs: dict[UUID, list[Run]] = defaultdict(list)
+    for run in found:
+        runs[run.project_id].append(run)
+    return runs
 
 
 def newest_run(runs: Sequence[Run], kind: Kind, **parameters: UUID | None) -> Run | None:
@@ -256,37 +283,64 @@ def loop_state(session: Session, project: Project) -> LoopState:
 
     Every page of a project shows it, so it takes three statements, whatever has happened in the project.
     """
-    made, specification_id, standing = checkpoints_and_specification(session, project)
-    runs = runs_of_the_loop(session, project)
-    checkpoint = next((each.checkpoint for each in made if may_be_current(each)), None)
+    return loop_states(session, [project])[project.id]
+
+
+def loop_states(session: Session, projects: Sequence[Project]) -> dict[UUID, LoopState]:
+    """By project, in three statements for them all."""
+    told, runs = standings(session, projects), runs_of_the_loop(session, projects)
+    reached = {project.id: reached_in(told[project.id], runs[project.id]) for project in projects}
+    unsure = [each.critique for each in reached.values() if each.critique is not None and each.realigned is None]
+    read = critiques_read(session, unsure)
+    return {project.id: state_of(project, told[project.id], reached[project.id], read) for project in projects}
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What of the loop is done for the checkpoint that it starts from."""
+
+    checkpoint: Checkpoint | None
+    analysis: Run | None
+    critique: Run | None
+    realigned: Made | None
+    run: Run | None  # under way
+
+
+def reached_in(told: Standings, runs: Sequence[Run]) -> Reached:
+    checkpoint = next((each.checkpoint for each in told.made if may_be_current(each)), None)
     analysis = newest_run(runs, Kind.ANALYSIS, checkpoint_id=checkpoint.id) if checkpoint else None
-    critique = (
-        newest_run(runs, Kind.CRITIQUE, analysis_id=analysis.id, specification_id=specification_id)
-        if analysis
-        else None
-    )
+    asked = {"analysis_id": analysis.id, "specification_id": told.specification_id} if analysis else {}
+    critique = newest_run(runs, Kind.CRITIQUE, **asked) if asked else None
     realignment = newest_run(runs, Kind.REALIGNMENT, critique_id=critique.id) if critique else None
-    realigned = next((each for each in made if realignment and is_realigned_by(realignment, each.checkpoint)), None)
+    realigned = next(
+        (each for each in told.made if realignment and is_realigned_by(realignment, each.checkpoint)), None
+    )
+    return Reached(
+        checkpoint, analysis, critique, realigned, next((run for run in runs if not run.state.is_final), None)
+    )
+
+
+def state_of(project: Project, told: Standings, reached: Reached, read: Collection[UUID]) -> LoopState:
+    critique, realigned = reached.critique, reached.realigned
     steps = {
-        Step.UNDERSTAND: analysis is not None,
-        Step.SPECIFY: specification_id is not None,
-        Step.REVIEW: realigned is not None or (critique is not None and is_read(session, critique)),
+        Step.UNDERSTAND: reached.analysis is not None,
+        Step.SPECIFY: told.specification_id is not None,
+        Step.REVIEW: realigned is not None or (critique is not None and critique.id in read),
         Step.REALIGN: realigned is not None,
         Step.DECIDE: realigned is not None and realigned.approved is not None,
     }
     done = frozenset(step for step, is_done in steps.items() if is_done)
     current = next((step for step in Step if step not in done), Step.DECIDE)
-    run = next((run for run in runs if not run.state.is_final), None)
     return LoopState(
         done=done,
         current=current,
-        next_action=next_action(project, current, checkpoint, critique, Step.DECIDE in done, run),
-        checkpoint=checkpoint,
-        run=run,
-        analysis=analysis,
+        next_action=next_action(project, current, reached.checkpoint, critique, Step.DECIDE in done, reached.run),
+        checkpoint=reached.checkpoint,
+        run=reached.run,
+        analysis=reached.analysis,
         critique=critique,
         realigned=realigned.checkpoint if realigned else None,
-        lvlm=standing,
+        lvlm=told.lvlm,
     )
 
 

@@ -3,11 +3,12 @@ from collections.abc import Callable
 import pytest
 
 from app.db import transaction
-from app.models import Role
+from app.models import Checkpoint, Role
 from app.projects.actions import ProjectError, create_project
 from tests import factories
 from tests.app.conftest import Browser
 from tests.measured import BEFORE, figures
+from tests.statements import counted
 
 
 @pytest.mark.usefixtures("database")
@@ -23,6 +24,25 @@ def test_a_card_shows_the_figures_of_the_current_checkpoint_with_n_and_interval(
     assert "demo" in text
     assert "Sign the decision" in text
     assert text.count("/thumbnail?size=240") == 4
+
+
+@pytest.mark.usefixtures("database")
+def test_many_projects_take_no_more_statements_than_few(clinician: Browser) -> None:
+    with transaction() as session:
+        made = factories.whole_loop(session, per_class=2)
+        for number in range(12):
+            project = factories.add_project(session, f"Project {number}")
+            factories.add_images(session, project, 1)
+            factories.add_checkpoint(session, project)
+        other = factories.whole_loop(session, "Hips", per_class=2)
+        session.delete(session.get_one(Checkpoint, other.realigned.id))  # so that its critique has to be looked at
+        session.delete(session.get_one(Checkpoint, other.control.id))
+    with counted() as statements:
+        text = clinician.get("/").text
+    assert len(statements) <= 10, "\n".join(statements)
+    assert text.count("Explain checkpoint 1") == 12
+    assert f"/projects/{made.project.id}/compare" in text
+    assert text.count("/thumbnail?size=240") == 14 * 4
 
 
 def test_figures_that_are_missing_say_so(clinician: Browser) -> None:
