@@ -45,7 +45,7 @@ def test_an_administrator_lets_somebody_in_and_sees_what_is_missing(
     adding.get_by_label("Name, as signatures show it").fill("Grace Hopper")
     adding.get_by_label("Your own password, again").fill(factories.PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Grace Hopper can come in.")).to_be_visible()
+    expect(page.get_by_text("Grace Hopper can come in.")).to_be_visible(timeout=20_000)
     check_access(page)
     link = page.locator("#link").inner_text()
     visitor = new_page()
