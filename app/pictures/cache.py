@@ -1,6 +1,7 @@
 """Drawn pictures, kept on disk under the hash of what they were drawn from."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from uuid import uuid4
 
@@ -13,12 +14,25 @@ DRAWING = "1"  # raise it when the drawing changes, so that nothing old is shown
 FOR_EVER = f"private, max-age={A_YEAR}, immutable"  # private: no proxy between keeps a patient's picture
 
 
-def drawn(request: Request, parts: tuple[str, ...], draw: Callable[[], bytes]) -> Response:
+@dataclass(frozen=True)
+class Form:
+    """How a picture is stored and sent."""
+
+    suffix: str
+    media_type: str
+    packed: bool = False  # with gzip, which every browser unpacks by itself
+
+
+PNG = Form(".png", "image/png")
+VALUES = Form(".pnm.gz", "image/x-portable-anymap", packed=True)
+
+
+def drawn(request: Request, parts: tuple[str, ...], draw: Callable[[], bytes], form: Form = PNG) -> Response:
     """The picture that ``parts`` (digests and settings) determine; it is drawn once."""
     key = sha256("\n".join((DRAWING, *parts)).encode()).hexdigest()
     if known(request, key):
         return Response(status_code=304, headers=headers(key))
-    path = settings().data / "cache" / "pictures" / key[:2] / f"{key}.png"
+    path = settings().data / "cache" / "pictures" / key[:2] / f"{key}{form.suffix}"
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -27,7 +41,8 @@ def drawn(request: Request, parts: tuple[str, ...], draw: Callable[[], bytes]) -
         draft = path.with_suffix(f".{uuid4().hex}")
         draft.write_bytes(data)
         draft.replace(path)
-    return Response(data, media_type="image/png", headers=headers(key))
+    packing = {"Content-Encoding": "gzip"} if form.packed else {}
+    return Response(data, media_type=form.media_type, headers=headers(key) | packing)
 
 
 def known(request: Request, key: str) -> bool:

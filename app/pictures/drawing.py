@@ -15,14 +15,20 @@ PALETTE = ((0, 114, 178), (230, 159, 0), (204, 121, 167), (86, 180, 233), (0, 15
 GROUND = (16, 18, 20)
 FILL = 120  # of 255: how much of the picture a cluster hides
 WHOLE = 255
+SIDE = 480  # pixels of the longer side of a case's picture, unless another size is asked for
 
 Cells = npt.NDArray[np.uint8]  # (height, width): 0 no cluster, j cluster number j
 
 
+def turned(data: bytes) -> Picture.Image:
+    """The picture as it is stored, turned as its camera held it."""
+    Picture.MAX_IMAGE_PIXELS = settings().max_image_pixels
+    return ImageOps.exif_transpose(Picture.open(BytesIO(data)))
+
+
 def opened(data: bytes) -> Picture.Image:
     """The picture in RGB, turned as its camera held it, 16-bit grey brought to 8."""
-    Picture.MAX_IMAGE_PIXELS = settings().max_image_pixels
-    picture = ImageOps.exif_transpose(Picture.open(BytesIO(data)))
+    picture = turned(data)
     if picture.mode.startswith(("I", "F")):
         values = np.asarray(picture, dtype=np.float64)
         spread = max(values.max() - values.min(), 1e-9)
@@ -40,6 +46,13 @@ def fitted(picture: Picture.Image, size: int) -> Picture.Image:
     """With its longer side ``size`` pixels long; a 28 x 28 digit keeps its pixels as squares."""
     sampling = Picture.Resampling.NEAREST if max(picture.size) < size // 2 else Picture.Resampling.LANCZOS
     return picture.resize(frame(picture, size), sampling)
+
+
+def squares(shape: tuple[int, int]) -> int:
+    """How many times each pixel of a small picture is repeated, along either side, so that it stays a square when a
+    reader's picture (SIDE pixels) is made of it; doing it twice is doing it once.
+    """
+    return max(1, (SIDE // 2 - 1) // max(shape))
 
 
 def frame(picture: Picture.Image, size: int) -> tuple[int, int]:

@@ -9,25 +9,27 @@
                                                   ?cluster=2 shows that one alone
 /pictures/cases/{case_id}/image                   what a reader is asked about: the picture of a cluster, or a planted
 /pictures/cases/{case_id}/layer                   copy; both under one kind of address, so that it tells nothing
-The last six take ?size=240, 480 (unless told) or 960.
+These six take ?size=240, 480 (unless told) or 960. For the viewer, which draws by itself:
+/pictures/{kind}/{id}/values                      the picture's own values, of images, explanations and cases
+/pictures/{kind}/{id}/cells                       the number of each pixel's cluster, 0 for none; not of images
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from PIL.Image import Image as Picture
 from pydantic import BeforeValidator
-from sqlalchemy import select, union_all
+from sqlalchemy import Row, null, select, union_all
 from sqlalchemy.orm import joinedload
 
 from app.deps import Clinician, DBSession
 from app.models import Cluster, Explanation, HoneypotCase, Image
-from app.pictures import drawing
-from app.pictures.cache import drawn, headers, known
+from app.pictures import drawing, values
+from app.pictures.cache import VALUES, drawn, headers, known
 from app.storage import BlobMissingError, storage
 
 router = APIRouter(prefix="/pictures")
@@ -61,6 +63,7 @@ class Shown:
 
     picture: str
     assignment: str
+    original: str | None = None  # of a planted copy
 
 
 def get_shown(explanation: Annotated[Explanation, Depends(get_explanation)]) -> Shown:
@@ -70,13 +73,18 @@ def get_shown(explanation: Annotated[Explanation, Depends(get_explanation)]) -> 
 def get_case(session: DBSession, user: Clinician, case_id: UUID) -> Shown:
     del user
     of_cluster = (
-        select(Image.blob, Explanation.assignment)
+        select(Image.blob, Explanation.assignment, null())
         .join(Explanation, Explanation.image_id == Image.id)
         .join(Cluster, Cluster.explanation_id == Explanation.id)
         .where(Cluster.id == case_id)
     )
-    planted = select(HoneypotCase.picture, HoneypotCase.assignment).where(HoneypotCase.id == case_id)
-    row = session.execute(union_all(of_cluster, planted)).one_or_none()
+    planted = (
+        select(HoneypotCase.picture, HoneypotCase.assignment, Image.blob)
+        .join(Explanation, Explanation.id == HoneypotCase.explanation_id)
+        .join(Image, Image.id == Explanation.image_id)
+        .where(HoneypotCase.id == case_id)
+    )
+    row: Row[Any] | None = session.execute(union_all(of_cluster, planted)).one_or_none()
     if row is None:
         raise HTTPException(404, "There is no such case: its analysis was removed, or the address is not complete.")
     return Shown(*row)
@@ -116,6 +124,31 @@ def show_thumbnail(request: Request, image: CurrentImage, size: ThumbnailSize = 
     return drawn(request, ("fitted", image.blob, str(size)), draw)
 
 
+@router.get("/images/{image_id}/values")
+def show_image_values(request: Request, image: CurrentImage) -> Response:
+    return values_of(request, Shown(image.blob, ""))
+
+
+@router.get("/explanations/{explanation_id}/values")
+def show_explained_values(request: Request, explanation: CurrentExplanation) -> Response:
+    return values_of(request, explanation)
+
+
+@router.get("/explanations/{explanation_id}/cells")
+def show_cells(request: Request, explanation: CurrentExplanation) -> Response:
+    return cells_of(request, explanation)
+
+
+@router.get("/cases/{case_id}/values")
+def show_case_values(request: Request, case: CurrentCase) -> Response:
+    return values_of(request, case)
+
+
+@router.get("/cases/{case_id}/cells")
+def show_case_cells(request: Request, case: CurrentCase) -> Response:
+    return cells_of(request, case)
+
+
 @router.get("/explanations/{explanation_id}/image")
 def show_explained_image(request: Request, explanation: CurrentExplanation, size: Size = 480) -> Response:
     return alone(request, explanation, size)
@@ -153,6 +186,22 @@ def alone(request: Request, shown: Shown, size: int) -> Response:
         return drawing.as_png(drawing.fitted(drawing.opened(blob(shown.picture)), size))
 
     return drawn(request, ("fitted", shown.picture, str(size)), draw)
+
+
+def values_of(request: Request, shown: Shown) -> Response:
+    def draw() -> bytes:
+        if shown.original:
+            return values.as_netpbm(values.copied_values(blob(shown.picture), blob(shown.original)))
+        return values.as_netpbm(values.values_of(blob(shown.picture)))
+
+    return drawn(request, ("values", shown.picture, shown.original or ""), draw, VALUES)
+
+
+def cells_of(request: Request, shown: Shown) -> Response:
+    def draw() -> bytes:
+        return values.as_netpbm(values.stored(blob(shown.assignment)))
+
+    return drawn(request, ("cells", shown.assignment), draw, VALUES)
 
 
 def layer_of(request: Request, shown: Shown, size: int, cluster: int) -> Response:

@@ -23,7 +23,6 @@ from worker.tasks.check import png
 from worker.tasks.inputs import load_assignment, store_assignment
 
 EVERY = 6  # clusters that are read blind, for one planted case
-SHOWN = 480  # pixels of the longer side of a case's picture on the page
 
 Planted = tuple[Explained, honeypots.Mark, honeypots.Named]
 
@@ -100,5 +99,5 @@ def chosen(
 def as_shown(image_blob: str) -> Pillow.Image:
     """The image as the page shows it; a small one is enlarged, but no further than its pixels stay squares there."""
     picture = drawing.opened(storage().get(image_blob))
-    factor = max(1, (SHOWN // 2 - 1) // max(picture.size))
+    factor = drawing.squares(picture.size)
     return picture.resize((picture.width * factor, picture.height * factor), Pillow.Resampling.NEAREST)
