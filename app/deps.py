@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 from starlette.datastructures import UploadFile
 
 from app.accounts.cookies import csrf_token, read_session
+from app.accounts.keys import Keys, keys_of
 from app.audit.acting import Actor, become
 from app.db import reading, transaction
 from app.models import ActorKind, Kind, Project, Role, User
@@ -45,6 +46,7 @@ class Viewer:
     display_name: str
     role: Role
     is_new: bool  # has not been through the tour
+    keys: Keys
 
 
 class SignInNeededError(Exception):
@@ -67,7 +69,8 @@ def get_user(request: Request, session: DBSession) -> User:
         raise SignInNeededError
     if not hmac.compare_digest(user.session_key, cookie.session_key):
         raise SignInNeededError
-    request.state.user = Viewer(user.name, user.display_name, user.role, user.toured_at is None)
+    is_new = user.toured_at is None
+    request.state.user = Viewer(user.name, user.display_name, user.role, is_new, keys_of(user))
     become(Actor(ActorKind.PERSON, user.name, user.id))
     return user
 

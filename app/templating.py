@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from jinja2_fragments.fastapi import Jinja2Blocks
 
 from app.accounts.cookies import csrf_token
+from app.accounts.keys import Keys
 from app.accounts.tour import TOUR
 from app.models.figures import Estimate
 from app.projects.queries import Step
@@ -24,7 +25,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 def around(request: Request) -> dict[str, Any]:
     """What every page is given."""
-    return {"user": getattr(request.state, "user", None), "csrf": csrf_token(request)}
+    user = getattr(request.state, "user", None)
+    return {"user": user, "csrf": csrf_token(request), "keys": user.keys if user else Keys()}
 
 
 def percent(share: float | None, digits: int = 0) -> str:

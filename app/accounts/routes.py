@@ -1,4 +1,5 @@
 import secrets
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -21,6 +22,7 @@ from app.accounts.actions import (
 )
 from app.accounts.attempts import attempts
 from app.accounts.cookies import VISITOR, end_session, set_cookie, start_session
+from app.accounts.keys import NAMES, KeyChoiceError, Part, choose_keys, keys_of, reset_keys
 from app.audit.actions import note_refusal
 from app.config import settings
 from app.db import now, transaction
@@ -134,7 +136,16 @@ def account_page(  # what the page can be told besides
     tokens = session.scalars(
         select(Token).where(Token.user_id == user.id, Token.revoked_at.is_(None)).order_by(Token.created_at)
     ).all()
-    return page(request, "accounts/account.html", status=status, tokens=tokens, error=error, done=done, secret=secret)
+    return page(
+        request,
+        "accounts/account.html",
+        status=status,
+        tokens=tokens,
+        error=error,
+        done=done,
+        secret=secret,
+        key_parts=tuple(Part),
+    )
 
 
 @router.post("/account/tour")
@@ -167,6 +178,47 @@ def change_password(
     response = RedirectResponse("/account", 303)
     start_session(response, user)  # every other browser is signed out, this one goes on
     return response
+
+
+@router.post("/account/keys")
+def change_keys(
+    request: Request,
+    session: DBSession,
+    user: SignedIn,
+    name: Annotated[list[str], Form(max_length=len(NAMES))],
+    key: Annotated[list[str], Form(max_length=len(NAMES))],
+    on: Annotated[bool, Form()] = False,
+    reset: Annotated[bool, Form()] = False,
+) -> Response:
+    if len(name) != len(key):
+        raise HTTPException(422, "Each shortcut needs one key. Nothing was changed.")
+    error = ""
+    try:
+        if reset:
+            reset_keys(user)
+        else:
+            choose_keys(user, zip(name, key, strict=True), on=on)
+    except KeyChoiceError as refused:
+        error = f"{refused} Nothing was changed."
+    if request.headers.get("HX-Request") == "true":
+        return keys_form(request, user, dict(zip(name, key, strict=True)), error)
+    if error:
+        return account_page(request, session, user, error=error, status=422)
+    return RedirectResponse("/account#keys", 303)
+
+
+def keys_form(request: Request, user: User, typed: dict[str, str], error: str) -> Response:
+    """The form alone, with the parts of the list that it was sent with; what was refused stays in its fields."""
+    request.state.user = replace(request.state.user, keys=keys_of(user))  # where templates find them
+    return page(
+        request,
+        "accounts/keys.html",
+        status=422 if error else 200,
+        key_parts=list(dict.fromkeys(NAMES[name].part for name in typed if name in NAMES)),
+        key_error=error,
+        typed=typed if error else {},
+        saved=not error,
+    )
 
 
 @router.post("/account/sign-out-everywhere")

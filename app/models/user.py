@@ -1,5 +1,6 @@
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -34,6 +35,8 @@ class User(Base):
     # Changed with the password and at sign-out everywhere: cookies that carry an older one are void.
     session_key: Mapped[str] = mapped_column(String(64))
     active: Mapped[bool] = mapped_column(default=True)
+    single_keys: Mapped[bool] = mapped_column(default=True, doc="whether single keys work")
+    keys: Mapped[dict[str, Any]] = mapped_column(default=dict, doc="by shortcut, where it is not the catalogue's")
     created_at: Mapped[Created]
     last_seen_at: Mapped[datetime | None]
     toured_at: Mapped[datetime | None] = mapped_column(doc="when the tour of the steps was read or skipped")
