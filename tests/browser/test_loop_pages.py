@@ -63,15 +63,6 @@ def test_a_review_is_done_with_four_keys(open_as: Callable[..., Page], loop: Loo
     assert given == [Answer.SPURIOUS, Answer.RELEVANT, Answer.CANT_TELL, Answer.WITHDRAWN]
 
 
-@pytest.mark.parametrize("width", [390, 900, 1440])
-def test_regions_lie_exactly_on_the_picture_they_mark(open_as: Callable[..., Page], loop: Loop, width: int) -> None:
-    page = open_as(loop.clinician, address(loop, "review"))
-    page.set_viewport_size({"width": width, "height": 900})
-    picture, *layers = page.locator(".marked img").all()
-    assert len(layers) == 2
-    assert [layer.bounding_box() for layer in layers] == 2 * [picture.bounding_box()]
-
-
 def test_the_last_blind_answer_opens_the_critic(open_as: Callable[..., Page], loop: Loop) -> None:
     read_blind(loop, but=1)
     page = open_as(loop.clinician, address(loop, "review"))
@@ -91,7 +82,9 @@ def test_keys_can_be_switched_off_and_stay_off(open_as: Callable[..., Page], loo
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("s")  # the dialog is open: nothing is answered
-    page.get_by_label("Answer with single keys").uncheck()
+    page.get_by_label("Single keys work").uncheck()
+    page.get_by_role("button", name="Save the keys").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
     page.get_by_role("button", name="Close").click()
     page.keyboard.press("s")
     page.reload()
