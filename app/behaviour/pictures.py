@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from app.models import Explanation, Image, Prediction, Report
 from app.models.figures import Group
@@ -61,6 +61,11 @@ def behind(session: Session, evidence: Sequence[Evidence], number: int) -> Shown
     )
     known = {row.id: row for row in rows}
     return Shown([Picture(known[each.explanation_id], each.numbers) for each in wanted], len(evidence), number)
+
+
+def with_clusters(session: Session, explanation_id: UUID) -> Explanation | None:
+    loaded = [joinedload(Explanation.image), selectinload(Explanation.clusters)]
+    return session.get(Explanation, explanation_id, options=loaded)
 
 
 def wrong_answers(session: Session, report: Report, group: Group, class_id: UUID, number: int) -> Shown[Prediction]:

@@ -113,6 +113,26 @@ def show_pictures(
     )
 
 
+@router.get("/pictures/{explanation_id}")
+def show_picture(request: Request, session: DBSession, project: CurrentProject, explanation_id: UUID) -> Response:
+    explanation = pictures.with_clusters(session, explanation_id)
+    run = session.get(Run, explanation.run_id) if explanation else None
+    if explanation is None or run is None or run.project_id != project.id:
+        raise HTTPException(404, "This project has no such explanation.")
+    return page(
+        request,
+        "behaviour/picture.html",
+        project=project,
+        step=Step.UNDERSTAND,
+        loop=loop_state(session, project),
+        explanation=explanation,
+        analysis=run,
+        names={target.id: target.name for target in project.classes},
+        speaker=speaker_in(run) if any(cluster.words for cluster in explanation.clusters) else None,
+        came_from=request.url.query,
+    )
+
+
 def find_figure(run: Run, class_id: UUID, asked: Asked) -> Figure | None:
     if not asked.for_a_figure:
         return None

@@ -11,7 +11,7 @@ from app.accounts.actions import find_by_password
 from app.accounts.attempts import attempts
 from app.audit.actions import note_export, note_refusal
 from app.config import settings
-from app.decisions import queries
+from app.decisions import pictures, queries
 from app.decisions.actions import MEANINGS, MEASURED_ANEW, sign, signed_weights
 from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
@@ -102,6 +102,43 @@ def is_to_read_blind(session: Session, comparison: queries.Comparison, user: Use
     if comparison.trust is None or user.role is not Role.CLINICIAN:
         return False
     return blind_cases_left(session, session.get_one(Run, comparison.parameters.critique_id), user) > 0
+
+
+@router.get("/compare/{checkpoint_id}/pictures")
+def show_pictures(request: Request, session: DBSession, project: CurrentProject, checkpoint: Realigned) -> Response:
+    comparison = queries.compare(session, checkpoint)
+    return page(
+        request,
+        "decisions/pictures.html",
+        project=project,
+        step=Step.DECIDE,
+        loop=loop_state(session, project),
+        before=comparison.before,
+        after=checkpoint,
+        explained=pictures.explained_pairs(session, comparison),
+        names={target.id: target.name for target in project.classes},
+    )
+
+
+@router.get("/compare/{checkpoint_id}/pictures/{image_id}")
+def show_picture(
+    request: Request, session: DBSession, project: CurrentProject, checkpoint: Realigned, image_id: UUID
+) -> Response:
+    image = pictures.image_of(session, project, image_id)
+    if image is None:
+        raise HTTPException(404, "This project has no such picture.")
+    return page(
+        request,
+        "decisions/picture.html",
+        project=project,
+        step=Step.DECIDE,
+        loop=loop_state(session, project),
+        after=checkpoint,
+        image=image,
+        sides=pictures.sides(session, queries.compare(session, checkpoint), image),
+        names={target.id: target.name for target in project.classes},
+        position=next(target.position for target in project.classes if target.id == image.class_id),
+    )
 
 
 @router.post("/compare/{checkpoint_id}/measure")

@@ -363,3 +363,36 @@ def test_axe_finds_nothing_in_the_viewer_and_the_list_of_keys(
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
     check_access(page)
+
+
+def test_pictures_of_behaviour_open_large_and_rows_light_regions(
+    open_as: Callable[..., Page], loop: Loop, check_access: Callable[[Page], None]
+) -> None:
+    image = loop.explanations[0].image
+    page = open_as(
+        loop.clinician, address(loop, f"behaviour/pictures?analysis={loop.analysis.id}&class_id={image.class_id}")
+    )
+    page.locator(".gallery a").first.click()
+    marked = pixels(page, 1)
+    page.get_by_role("button", name="Region 2 alone").click()
+    expect(page.locator("tr.lit")).to_have_count(1)
+    assert not np.array_equal(pixels(page, 1), marked)
+    check_access(page)
+    page.get_by_role("link", name="← Pictures of").click()
+    expect(page.locator(".gallery")).to_be_visible()
+
+
+def test_before_and_after_follow_one_another(
+    open_as: Callable[..., Page], loop: Loop, check_access: Callable[[Page], None]
+) -> None:
+    page = open_as(loop.clinician, address(loop, "compare"), scheme="dark")
+    page.locator(".small-pictures a").first.click()
+    before = pixels(page, 0)
+    assert np.array_equal(pixels(page, 1), before)
+    page.mouse.move(*middle_of(page.locator(".frame").first, 0.2, 0.3))
+    page.mouse.wheel(0, -400)
+    page.wait_for_timeout(200)
+    enlarged = pixels(page, 0)
+    assert not np.array_equal(enlarged, before)
+    assert np.array_equal(pixels(page, 1), enlarged)
+    check_access(page)
