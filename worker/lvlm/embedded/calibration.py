@@ -10,7 +10,7 @@ from worker.lvlm import LVLM, Conversation
 from worker.lvlm.embedded import wording
 from worker.lvlm.embedded.lessons import Generator, Lesson, Material, Piece, case_of
 from worker.lvlm.embedded.scenes import Scene
-from worker.lvlm.embedded.wording import New
+from worker.lvlm.embedded.wording import Conclusion, New
 from worker.method.calibration import fit_temperature
 from worker.method.critic import criticise
 from worker.method.judge import CHOICES, DEFAULT_EXAMPLES, judge_prompt
@@ -24,7 +24,8 @@ class Judged:
     """What the judge was asked of one cluster, and what is true of it."""
 
     question: Conversation
-    p_spurious: float
+    p_spurious: float  # for lessons: in proportion, where the evidence lies on two things
+    truth: Conclusion  # for probabilities: what people answer is one word
 
 
 def own_critiques(
@@ -43,7 +44,11 @@ def own_critiques(
         for scene, said in zip(scenes, words, strict=True)
     ]
     return [
-        Judged(judge_prompt(case, text, DEFAULT_EXAMPLES), wording.p_spurious(scene, number, said))
+        Judged(
+            judge_prompt(case, text, DEFAULT_EXAMPLES),
+            wording.p_spurious(scene, number, said),
+            wording.verdict(wording.thing_of(scene, number), said),
+        )
         for scene, said, case, critique in zip(scenes, words, cases, criticise(lvlm, cases), strict=True)
         for number, text in enumerate(critique.by_cluster, start=1)
         if text
@@ -62,10 +67,15 @@ def echoing(rows: Sequence[Judged]) -> Callable[[Material, int, Generator], Less
 
 
 def calibrate(lvlm: LVLM, rows: Sequence[Judged]) -> float:
-    """The temperature at which the judge's probabilities make the truth likeliest (Guo et al. 2017); 1 without rows."""
-    if not rows:
+    """The temperature at which the judge's probabilities make the truth likeliest (Guo et al. 2017); 1 without rows.
+
+    Where the specification leaves it open there is no truth to fit them to.
+    """
+    known = [row for row in rows if row.truth != "uncertain"]
+    if not known:
         return 1.0
-    answers = lvlm.ask([row.question for row in rows], choices=CHOICES)
+    answers = lvlm.ask([row.question for row in known], choices=CHOICES)
     spurious = np.array([answer.choice_probabilities.get(CHOICES[0], 0.5) for answer in answers])
-    slope = fit_temperature(spurious, np.array([row.p_spurious for row in rows]), bias=False).slope
+    truth = np.array([float(row.truth == CHOICES[0]) for row in known])
+    slope = fit_temperature(spurious, truth, bias=False).slope
     return float(np.clip(1 / max(slope, 1e-9), *TEMPERATURES))

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 SCENES = 2400  # for each process
 HELD_OUT = 0.06  # of these, drawn besides: there the critic's own words teach the judge (half) and calibrate it (half)
 FITTED_ON: tuple[New, ...] = ("", "calibration")  # wordings, in turn, that the probabilities are fitted on
+FITTED_TIMES = 2  # specifications for each scene there: one temperature from 500 clusters is one of many
 LENT = 3  # so many pictures under lent clusters for each scene
 # Shares of the time.
 TOWER, LOOK, LISTEN, SHORT, WHOLE, HEAR, LAST = 0.17, 0.2, 0.08, 0.1, 0.17, 0.22, 0.06
@@ -160,7 +161,8 @@ def _school(
     ]
     teacher.teach("hear", hear, seconds=HEAR * seconds, learning_rate=1e-3, batch_size=16)
     critic = TransformersLVLM(model, processor, "critic")
-    taught, fitted = own_critiques(critic, held_out[::2], held), own_critiques(critic, held_out[1::2], held, FITTED_ON)
+    taught = own_critiques(critic, held_out[::2], held)
+    fitted = own_critiques(critic, FITTED_TIMES * held_out[1::2], held, FITTED_ON)
     model.train()
     last: Lessons = [(judging, 0.3), (criticising, 0.25), (describing, 0.05)]
     if taught:  # a critic that was taught for a minute writes nothing that can be read

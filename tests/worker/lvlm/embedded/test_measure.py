@@ -174,15 +174,16 @@ class Overconfident:
 
 
 def test_the_temperature_brings_the_probability_to_the_share_that_is_right() -> None:
-    rows = [Judged((), 1.0)] * 75 + [Judged((), 0.0)] * 25
-    temperature = calibrate(Overconfident(), rows)
+    rows = [Judged((), 0.9, "spurious")] * 75 + [Judged((), 0.5, "relevant")] * 25
+    open_ones = [Judged((), 0.5, "uncertain")] * 100
+    temperature = calibrate(Overconfident(), [*rows, *open_ones])
     odds = np.log(0.99 / 0.01) / temperature
     assert 1 / (1 + np.exp(-odds)) == pytest.approx(0.75, abs=0.01)
-    assert calibrate(Overconfident(), []) == 1.0
+    assert calibrate(Overconfident(), open_ones) == 1.0
 
 
 def test_echoing_teaches_the_truth_on_the_critics_own_words() -> None:
-    lesson = echoing([Judged((), 0.0)])(None, 0, np.random.default_rng(0))
+    lesson = echoing([Judged((), 0.0, "relevant")])(None, 0, np.random.default_rng(0))
     assert ([piece.text for piece in lesson.answer], lesson.scene) == (["relevant"], None)
 
 
