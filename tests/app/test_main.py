@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from app.accounts.actions import create_token
 from app.db import transaction
+from app.drafts import routes as drafts
 from app.main import FORM_BYTES, PAGES, create_app
 from app.models import Role, User
 from app.templating import STATIC
@@ -30,7 +31,7 @@ def routes_of(router: APIRouter, prefix: str = "") -> Iterator[tuple[str, set[st
 
 def addresses(method: str) -> list[str]:
     """Of every page that takes the method, with an identifier in place of each parameter."""
-    every = (found for router in PAGES for found in routes_of(router))
+    every = (found for router in (*PAGES, drafts.router) for found in routes_of(router))
     return sorted(
         re.sub(r"{\w+}", ANY, path) for path, methods in every if method in methods and path not in OPEN_TO_ALL
     )
@@ -38,7 +39,7 @@ def addresses(method: str) -> list[str]:
 
 def test_the_pages_to_check_are_all_that_there_are() -> None:
     included = {id(route.original_router) for route in create_app().routes if hasattr(route, "original_router")}
-    others = included - {id(router) for router in PAGES}
+    others = included - {id(router) for router in (*PAGES, drafts.router)}
     assert len(others) == 2  # healthz, and the API that test_api.py checks
 
 

@@ -86,7 +86,8 @@ def skeleton(loop: Loop, text: str) -> str:
     places = {cluster.place for each in loop.explanations for cluster in each.clusters}
     paths = {each.image.path for each in loop.explanations}
     parser = Skeleton([*places, *paths, *(target.name for target in loop.project.classes)])
-    parser.feed(text.split('<div id="case"')[1].split("<dialog", maxsplit=1)[0].rsplit("<p id=", 1)[0])
+    shown = text.split('<div id="case"')[1].split("<dialog", maxsplit=1)[0].rsplit("<p id=", 1)[0]
+    parser.feed(re.sub(r"<button[^>]*data-region=.*?</button>", "", shown))  # as many as there are regions
     return "\n".join(parser.parts)
 
 
