@@ -53,7 +53,7 @@ class Temperature:
     parameters: int = 2
 
     def __call__(self, p: Floats) -> Floats:
-        scaled: Floats = expit(self.slope * _logit(p) + self.bias)
+        scaled: Floats = np.clip(expit(self.slope * _logit(p) + self.bias), EDGE, 1 - EDGE)
         return scaled
 
 
