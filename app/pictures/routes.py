@@ -16,14 +16,14 @@ These six take ?size=240, 480 (unless told) or 960. For the viewer, which draws 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 import numpy as np
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from PIL.Image import Image as Picture
 from pydantic import BeforeValidator
-from sqlalchemy import Row, null, select, union_all
+from sqlalchemy import null, select, union_all
 from sqlalchemy.orm import joinedload
 
 from app.deps import Clinician, DBSession
@@ -84,7 +84,8 @@ def get_case(session: DBSession, user: Clinician, case_id: UUID) -> Shown:
         .join(Image, Image.id == Explanation.image_id)
         .where(HoneypotCase.id == case_id)
     )
-    row: Row[Any] | None = session.execute(union_all(of_cluster, planted)).one_or_none()
+    rows = cast("Any", session.execute(union_all(of_cluster, planted)))  # a union's columns have no types
+    row: tuple[str, str, str | None] | None = rows.one_or_none()
     if row is None:
         raise HTTPException(404, "There is no such case: its analysis was removed, or the address is not complete.")
     return Shown(*row)
