@@ -27,7 +27,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 
-from worker.lvlm.embedded import wording
+from worker.lvlm.embedded import tints, wording
 from worker.lvlm.embedded.language import clinical_words
 from worker.method.marks import PALETTE
 
@@ -43,7 +43,7 @@ SPECIAL = ("[PAD]", "[UNK]", "<image>", "<|system|>", "<|user|>", "<|assistant|>
 HEADERS = tuple(f"{number} {colour.name}:" for number, colour in enumerate(PALETTE, start=1))
 THING_WORDS = tuple(dict.fromkeys(" ".join(" ".join(said.values()) for said in wording.WORDS.values()).split()))
 PLACE_WORDS = ("upper", "lower", "left", "right", "middle", "corner", "part")
-TINT_WORDS = tuple(dict.fromkeys(" ".join(wording.TINTS).split()))
+TINT_WORDS = tuple(dict.fromkeys(" ".join(tints.TINTS).split()))
 SPOKEN_WORDS = tuple(dict.fromkeys((*THING_WORDS, *PLACE_WORDS, *TINT_WORDS)))  # by pictures; at most one head's size
 PAD, IMAGE, ASSISTANT, END = 0, 2, 5, 6
 UNKNOWN = SPECIAL[1]

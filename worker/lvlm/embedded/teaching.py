@@ -12,42 +12,41 @@ from functools import cached_property
 from typing import Any, cast, get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, distributed, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
-from worker.lvlm.embedded import wording
+from worker.lvlm.embedded import tints, wording
 from worker.lvlm.embedded.building import (
     ASSISTANT,
     END,
     HEADERS,
     IMAGE,
     PAD,
-    PATCH,
-    PICTURE,
     PICTURE_TOKENS,
     WIDTH,
     spoken,
-    turn,
 )
 from worker.lvlm.embedded.course import Course
 from worker.lvlm.embedded.lessons import ALL, OVERLAY, Lesson, Material, Statuses
-from worker.lvlm.embedded.scenes import DOMAINS, Scene, on_the_artefact
+from worker.lvlm.embedded.scenes import on_the_artefact
+from worker.lvlm.embedded.tower import (
+    COLOURS,
+    GRID,
+    OBJECTS,
+    THINGS,
+    TINTS,
+    dense_labels,
+    spoken_by,
+    which_thing,
+)
 from worker.lvlm.embedded.wording import Status
 from worker.lvlm.transformers import as_messages
-from worker.method.marks import PALETTE
 from worker.method.summary import place
 
 log = logging.getLogger(__name__)
 IGNORED = -100
-GRID = PICTURE // PATCH
-OBJECTS = tuple((domain, thing) for domain in DOMAINS for thing in wording.THINGS)
-THINGS, COLOURS, TINTS = len(OBJECTS), len(PALETTE), len(wording.TINTS)
 LOG_EVERY = 100
-ENOUGH = 12  # of the 144 pixels of a patch
-PLACED = 0.5  # how loudly patches say where they are, beside what they show
-TINTED = 0.5  # and in which colour it is
 WHICH, RARITY = 0.2, (0.3, 4.0)  # weight of telling the things apart; how much one counts at least and at most
 IMAGE_ALONE, MAPPED = 0, 4  # the map is easy: it is among the tower's pictures at every so many-th step
 GAPPED = 0.7  # share of the lessons with gaps
@@ -273,7 +272,7 @@ class Teacher:
         rarity = (often.mean() / often.clamp(min=1e-6)).clamp(*RARITY)
         things = torch.stack([self._meaning(wording.WORDS[domain][thing]) for domain, thing in OBJECTS])
         names = torch.stack([self._meaning(header) for header in HEADERS])
-        tints = torch.stack([self._meaning(words) for words in wording.TINTS])
+        colours = torch.stack([self._meaning(words) for words in tints.TINTS])
         places = self._places()
 
         def loss_at(step: int) -> Losses:
@@ -287,7 +286,7 @@ class Teacher:
             told = projector(hidden).unflatten(0, (-1, len(shown))).float()
             dense = nn.functional.binary_cross_entropy_with_logits(seen, wanted)
             which = which_thing(seen[..., :-TINTS], wanted[..., :-TINTS], rarity)
-            said = nn.functional.mse_loss(told, _said(wanted, things, names, tints, places)[:, shown])
+            said = nn.functional.mse_loss(told, spoken_by(wanted, things, names, colours, places)[:, shown])
             return "tower", 2 * dense + WHICH * which + said, torch.zeros(())
 
         self._run("tower", optimizer, loss_at, seconds)
@@ -330,73 +329,6 @@ class Teacher:
             self.course.on_the_way(stage, time.monotonic() - began, self.model, optimizer)
         self.course.note(stage, step, 1.0, smooth)
         self.course.finish(stage, self.model)
-
-
-def which_thing(scores: Tensor, labels: Tensor, rarity: Tensor) -> Tensor:
-    """Mean cross-entropy of which thing is shown: of each patch, and of each patch under each colour that it shows.
-
-    scores, labels: (..., THINGS + THINGS * COLOURS); rarity: (THINGS,) is how much each thing counts. Told output by
-    output, the few patches of an artefact weigh little against all that show none: this learns them twice as fast.
-    """
-    parts = (torch.split(each, [THINGS, THINGS * COLOURS], dim=-1) for each in (scores, labels))
-    total = torch.zeros(())
-    for given, wanted in zip(*parts, strict=True):
-        told, there = given.unflatten(-1, (THINGS, -1)), wanted.unflatten(-1, (THINGS, -1))
-        lost = -(told.log_softmax(dim=-2) * there).sum(dim=-2) / there.sum(dim=-2).clamp(min=1)
-        weight = (there * rarity[:, None]).amax(dim=-2)
-        total = total + (lost * weight).sum() / weight.sum().clamp(min=1e-6)
-    return total
-
-
-def _said(labels: Tensor, things: Tensor, names: Tensor, tints: Tensor, places: Tensor) -> Tensor:
-    """(B, 49, outputs) -> (B, 3, 49, width): what the patches of image, map and overlay should say."""
-    pairs = (things[:, None] + names).flatten(0, 1)
-    on_image, on_overlay, tinted = torch.split(labels, [THINGS, THINGS * COLOURS, TINTS], dim=2)
-    on_map = on_overlay.reshape(*labels.shape[:2], THINGS, COLOURS).amax(dim=2)
-    tint = TINTED * _mean(tinted, tints)
-    told = torch.stack([_mean(on_image, things) + tint, _mean(on_map, names), _mean(on_overlay, pairs) + tint], dim=1)
-    return (told + PLACED * places) @ turn()
-
-
-def _mean(labels: Tensor, words: Tensor) -> Tensor:
-    """(B, 49, outputs), (outputs, width) -> (B, 49, width): the mean of the words that apply, or 0."""
-    return labels @ words / labels.sum(dim=2, keepdim=True).clamp(min=1)
-
-
-def dense_labels(scene: Scene) -> Tensor:
-    """(49, outputs) bool: whether a twelfth of each patch shows each thing, each colour on each thing, each tint.
-
-    Things are those of all domains; the tint is that of the thing.
-    """
-    artefact, core = _as_seen(scene.artefact_pixels), _as_seen(scene.core_pixels)
-    here = np.stack([artefact, core, ~(artefact | core)])  # (3, 84, 84)
-    first = THINGS // len(DOMAINS) * DOMAINS.index(scene.domain)
-    things = np.zeros((THINGS, PICTURE, PICTURE), dtype=np.bool_)
-    things[first : first + len(here)] = here
-    assignment = np.asarray(_as_seen(scene.assignment))
-    colours = assignment == np.arange(COLOURS)[:, None, None]  # (6, 84, 84)
-    pairs = (things[:, None] & colours).reshape(-1, PICTURE, PICTURE)
-    pixels = torch.from_numpy(np.concatenate([things, pairs]))
-    shown = nn.functional.avg_pool2d(pixels.float(), PATCH) * PATCH**2 >= ENOUGH
-    return torch.cat([shown.flatten(1).T, _tinted(scene, shown[first : first + len(here)].flatten(1).T)], dim=1)
-
-
-def _tinted(scene: Scene, things: Tensor) -> Tensor:
-    """(49, 3) -> (49, 15): the tint of the first thing in each patch: of the artefact before the core."""
-    tinted = torch.zeros(len(things), TINTS, dtype=torch.bool)
-    for index, thing in reversed(list(enumerate(wording.THINGS))):
-        tint = wording.tint_of(scene, thing)
-        rows = things[:, index]
-        tinted[rows] = False
-        tinted[rows, wording.TINTS.index(tint)] = True
-    return tinted
-
-
-def _as_seen(grid: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(H, W) -> (84, 84): the nearest pixels."""
-    rows, columns = ((np.arange(PICTURE) + 0.5) * length / PICTURE for length in grid.shape)
-    seen: npt.NDArray[Any] = grid[rows.astype(int)[:, None], columns.astype(int)]
-    return seen
 
 
 def _tokens(lesson: Lesson, processor: LlavaProcessor) -> tuple[list[int], list[int]]:

@@ -4,7 +4,6 @@ A specification is made backwards: first it is decided what is relevant and what
 the core, then words are found for it. Where one side never changed, a model would learn to ignore it.
 """
 
-import colorsys
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from worker.lvlm.embedded.language import KINDS, Domain, Families, Kind, Part, nouns, phrases
 from worker.lvlm.embedded.scenes import DOMAINS, Scene
+from worker.lvlm.embedded.tints import TINTS, colour_word
 from worker.method.critic import ClassSpecification
 from worker.method.looks import EVERYWHERE
 from worker.method.summary import PLACES, place
@@ -31,10 +31,6 @@ WORDS: dict[Domain, dict[Thing, str]] = {
     "skin": {"artefact": "coloured patch", "core": "lesion", "background": "normal skin"},
 }
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-TINTS = (
-    *("black", "dark grey", "grey", "light grey", "white", "red", "pink", "orange", "brown", "beige", "yellow"),
-    *("green", "turquoise", "blue", "purple"),
-)
 SIZES = ((0.03, "tiny"), (0.08, "small"), (0.2, "medium"), (2.0, "large"))  # shares of the picture, not reached
 MOSTLY, PARTLY = 0.9, 0.1  # shares of a cluster's evidence on the artefact at which its description changes
 # Share of the evidence on the core from which a cluster lies on it: strokes are thin, a joint is not.
@@ -250,30 +246,6 @@ def tint_of(scene: Scene, thing: Thing) -> str:
         return colour_word((grey, grey, grey))
     red, green, blue = np.median(chosen, axis=0)
     return colour_word((float(red), float(green), float(blue)))
-
-
-def colour_word(rgb: tuple[float, float, float]) -> str:
-    """One of TINTS for a colour of 0 to 255 a channel: by hue, and where it is pale or dark by what people then say."""
-    hue, saturation, value = colorsys.rgb_to_hsv(*(channel / 255 for channel in rgb))
-    if value < DARK or saturation < COLOURLESS:
-        return GREYS[min(len(GREYS) - 1, int(value * len(GREYS)))]
-    name = next(word for limit, word in HUES if 360 * hue < limit)
-    pale, dark = value >= LIGHT, value < BRIGHT
-    if name == "red" and saturation < STRONG:
-        return "pink" if pale else "brown"
-    if name == "orange" and saturation < FULL:
-        return "beige" if pale else "brown"
-    return "brown" if name == "orange" and dark else name
-
-
-GREYS = TINTS[:5]
-HUES = (  # up to these degrees
-    *((18, "red"), (48, "orange"), (70, "yellow"), (160, "green"), (195, "turquoise"), (255, "blue"), (335, "purple")),
-    (361, "red"),
-)
-DARK, COLOURLESS = 0.16, 0.13  # value, saturation
-LIGHT, BRIGHT = 0.52, 0.75  # value
-STRONG, FULL = 0.5, 0.42  # saturation
 
 
 def what_is_said(thing: Thing, wording: Wording) -> str:

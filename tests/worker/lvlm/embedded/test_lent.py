@@ -5,7 +5,7 @@ import pytest
 
 from worker.lvlm.embedded.lent import lent, lent_scenes
 from worker.lvlm.embedded.scenes import Scene
-from worker.lvlm.embedded.teaching import COLOURS, GRID, OBJECTS, THINGS, dense_labels
+from worker.lvlm.embedded.tower import COLOURS, GRID, OBJECTS, THINGS, dense_labels
 from worker.method.marks import PALETTE
 
 HALVES = np.repeat(np.array([[0, 0, 0, 0, -1, -1, 1, 1]], dtype=np.int8), 8, axis=0)

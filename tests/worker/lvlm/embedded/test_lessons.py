@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from transformers import LlavaProcessor
 
-from worker.lvlm.embedded import lessons, wording
+from worker.lvlm.embedded import lessons, tints, wording
 from worker.lvlm.embedded.building import (
     HEADERS,
     IMAGE,
@@ -23,18 +23,8 @@ from worker.lvlm.embedded.building import (
 from worker.lvlm.embedded.lessons import Lesson, Material, draw_pictures, some_clusters
 from worker.lvlm.embedded.pupils import draw_scenes
 from worker.lvlm.embedded.scenes import Scene
-from worker.lvlm.embedded.teaching import (
-    COLOURS,
-    IGNORED,
-    STATUSES,
-    THINGS,
-    TINTS,
-    Listener,
-    answer_loss,
-    as_pixels,
-    collate,
-    dense_labels,
-)
+from worker.lvlm.embedded.teaching import IGNORED, STATUSES, Listener, answer_loss, as_pixels, collate
+from worker.lvlm.embedded.tower import COLOURS, THINGS, TINTS, dense_labels
 from worker.lvlm.transformers import as_messages
 from worker.method.critic import ClassSpecification
 from worker.method.marks import draw_marks
@@ -287,7 +277,7 @@ def test_dense_labels_are_those_counted_pixel_by_pixel(index: int) -> None:
         others = [number for number in range(THINGS) if not first <= number < first + 3]
         assert not got[others].any()
         if got[first]:
-            assert wording.TINTS[int(got[-TINTS:].nonzero()[0])] == wording.tint_of(scene, "artefact")
+            assert tints.TINTS[int(got[-TINTS:].nonzero()[0])] == wording.tint_of(scene, "artefact")
 
 
 def test_a_critique_is_asked_in_every_manner_with_the_pictures_in_their_order() -> None:

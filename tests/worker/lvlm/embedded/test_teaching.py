@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from worker.lvlm.embedded.teaching import COLOURS, RARITY, THINGS, which_thing
+from worker.lvlm.embedded.teaching import RARITY
+from worker.lvlm.embedded.tower import COLOURS, THINGS, which_thing
 
 OUTPUTS = THINGS + THINGS * COLOURS
 

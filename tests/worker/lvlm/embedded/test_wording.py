@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from worker.lvlm.embedded.scenes import DOMAINS, Scene
+from worker.lvlm.embedded.tints import TINTS, colour_word
 from worker.lvlm.embedded.wording import (
     FORMS,
     THINGS,
-    TINTS,
     New,
     Wording,
-    colour_word,
     critique_of,
     description,
     p_spurious,
