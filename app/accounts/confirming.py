@@ -1,5 +1,7 @@
 """Asking for the password again: what is asked for is the person's wish, not that of whoever sits at their browser."""
 
+from uuid import UUID
+
 from sqlalchemy.orm import Session
 
 from app.accounts.actions import find_by_password
@@ -9,7 +11,7 @@ from app.config import settings
 from app.models import User
 
 
-def refusal(session: Session, user: User, password: str, what: str) -> str:
+def refusal(session: Session, user: User, password: str, what: str, project_id: UUID | None = None) -> str:
     """Why not, as a sentence; empty where the password is the user's. ``what`` names it in the audit log."""
     keys = (f"name {user.name}",)
     if attempts.wait(keys, settings().sign_in_attempts):
@@ -18,5 +20,5 @@ def refusal(session: Session, user: User, password: str, what: str) -> str:
     if found is not None and found.id == user.id:
         return ""
     attempts.note_failure(keys)
-    note_refusal(session, what, user.name)
+    note_refusal(session, what, user.name, project_id)
     return "That is not your password."

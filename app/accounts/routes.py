@@ -21,6 +21,7 @@ from app.accounts.actions import (
     use_link,
 )
 from app.accounts.attempts import attempts
+from app.accounts.confirming import refusal
 from app.accounts.cookies import VISITOR, end_session, set_cookie, start_session
 from app.accounts.keys import NAMES, KeyChoiceError, Part, choose_keys, keys_of, reset_keys
 from app.audit.actions import note_refusal
@@ -148,12 +149,10 @@ def account_page(  # what the page can be told besides
     )
 
 
-@router.post("/account/tour")
-def end_tour(user: SignedIn, session: DBSession, next: Annotated[str, Form()] = "/") -> Response:  # noqa: A002
-    """Read or skipped: it is not shown again."""
-    del session  # its transaction keeps the moment
+@router.post("/account/tour", status_code=204)
+def end_tour(user: SignedIn) -> None:
+    """Read or skipped: it is not shown again. A script asks for it; the page stays."""
     user.toured_at = user.toured_at or now()
-    return RedirectResponse(own_address(next), 303)
 
 
 @router.post("/account/password")
@@ -164,13 +163,8 @@ def change_password(
     password: Annotated[str, Form()],
     new_password: Annotated[str, Form()],
 ) -> Response:
-    keys = (f"name {user.name}",)
-    if attempts.wait(keys, settings().sign_in_attempts):
-        return account_page(request, session, user, error="Too many tries. Wait a quarter of an hour.", status=429)
-    if find_by_password(session, user.name, password) is None:
-        attempts.note_failure(keys)
-        note_refusal(session, "change of password", user.name)
-        return account_page(request, session, user, error="That is not your password; nothing was changed.", status=422)
+    if told := refusal(session, user, password, "change of password"):
+        return account_page(request, session, user, error=f"{told} Nothing was changed.", status=422)
     try:
         set_password(session, user, new_password)
     except AccountError as error:

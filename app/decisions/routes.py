@@ -7,10 +7,8 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
-from app.accounts.actions import find_by_password
-from app.accounts.attempts import attempts
-from app.audit.actions import note_export, note_refusal
-from app.config import settings
+from app.accounts.confirming import refusal
+from app.audit.actions import note_export
 from app.decisions import pictures, queries
 from app.decisions.actions import MEANINGS, MEASURED_ANEW, sign, signed_weights
 from app.decisions.dumbbell import dumbbell
@@ -168,21 +166,16 @@ def sign_decision(
     """Asks for the password again: the signature is the person's, not the open browser's."""
     comparison = queries.compare(session, checkpoint)
     approved = decision == "approve"
-    keys = (f"name {user.name}",)
-    refusal, status = "", 422
+    told, status = "", 422
     if not comparison.is_measured:
-        refusal = "Both checkpoints have to be measured before a decision."
+        told = "Both checkpoints have to be measured before a decision."
     elif not comparison.rests_on(before_report_id, after_report_id):
-        refusal, status = MEASURED_ANEW, 409
+        told, status = MEASURED_ANEW, 409
     elif not reason.strip():
-        refusal = "A decision needs its reason."
-    elif attempts.wait(keys, settings().sign_in_attempts):
-        refusal = "Too many wrong passwords. Wait a quarter of an hour."
-    elif (signer := find_by_password(session, user.name, password)) is None or signer.id != user.id:
-        attempts.note_failure(keys)
-        note_refusal(session, "signature", user.name, project.id)
-        refusal = "That is not your password."
-    if refusal:
+        told = "A decision needs its reason."
+    else:
+        told = refusal(session, user, password, "signature", project.id)
+    if told:
         return show_page(
             request,
             session,
@@ -190,7 +183,7 @@ def sign_decision(
             user,
             comparison,
             loop=loop_state(session, project),
-            error=f"{refusal} Nothing was signed.",
+            error=f"{told} Nothing was signed.",
             approved=approved,
             reason=reason,
             status=status,

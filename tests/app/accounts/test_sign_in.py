@@ -13,8 +13,8 @@ from app.config import settings
 from app.db import transaction
 from app.models import Role, User
 from tests.app.conftest import Browser
-from tests.databases import forget_settings
 from tests.factories import PASSWORD, add_user
+from worker.benchmarks.own_database import forget_settings
 
 WRONG = "That name and password don&#39;t belong together."
 

@@ -15,8 +15,8 @@ from tests.app.conftest import Browser
 from tests.drawn import tiny_safetensors
 from tests.factories import PASSWORD, Loop, add_project, add_run, add_user, whole_loop
 from tests.measured import BEFORE, add_report, figures
-from tests.statements import counted
 from tests.trusted import overridden
+from worker.benchmarks.own_database import counted
 
 
 @pytest.fixture

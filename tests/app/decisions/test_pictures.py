@@ -10,7 +10,7 @@ from app.models import Checkpoint, Image, Split, User
 from tests import factories
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_project, whole_loop
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 
 @pytest.fixture
