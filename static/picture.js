@@ -1,6 +1,7 @@
 // What a viewer draws from: a picture's own values, brought to what a screen can show, and the regions that lie on it.
 
-const COLOURS = ["#0072b2", "#e69f00", "#cc79a7", "#56b4e9", "#009e73", "#f0e442"]; // as --cluster-1 and on
+// As the style sheet has it, for rows and lines too.
+const colourOf = (number) => getComputedStyle(document.documentElement).getPropertyValue(`--cluster-${number}`).trim();
 const EIGHT_BITS = 255;
 
 // Netpbm, as app/pictures/values.py writes it: {width, height, channels, deep, values}.
@@ -60,7 +61,7 @@ export function toned(picture, { width: range, level }, inverted) {
 export function regionsOf({ width, height, values }) {
   const found = new Map();
   for (const number of [...new Set(values)].filter(Boolean).sort()) {
-    const colour = COLOURS[number - 1];
+    const colour = colourOf(number);
     const canvas = new OffscreenCanvas(width, height);
     const pen = canvas.getContext("2d");
     pen.fillStyle = colour;

@@ -8,21 +8,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.models import (
-    MATERIAL,
-    Answer,
-    Kind,
-    Origin,
-    Role,
-    Source,
-    Specification,
-    Split,
-    Stage,
-    State,
-    TargetClass,
-    VerdictValue,
-)
+from app.models import Answer, Kind, Origin, Role, Source, Specification, Split, Stage, State, TargetClass, VerdictValue
 from app.models.figures import Estimate, Figures
+from app.models.run import MATERIAL
 from app.projects.queries import LoopState, Step
 from app.runs.parameters import (
     AnalysisParameters,

@@ -21,7 +21,7 @@ from app.models.prediction import Prediction
 from app.models.project import Project
 from app.models.report import Report
 from app.models.review import Answer, Review
-from app.models.run import MATERIAL, Kind, Run, Stage, State
+from app.models.run import Kind, Run, Stage, State
 from app.models.shard import Shard, ShardState
 from app.models.specification import Specification, SpecificationEntry
 from app.models.target_class import TargetClass
@@ -31,7 +31,6 @@ from app.models.user import Role, User
 from app.models.verdict import Verdict, VerdictValue
 
 __all__ = [
-    "MATERIAL",
     "Action",
     "ActorKind",
     "AgreedVerdict",

@@ -74,7 +74,7 @@ class LoopState:
 
 def current_checkpoint(session: Session, project: Project) -> Checkpoint | None:
     """The one that the loop starts from."""
-    made = standings(session, [project])[project.id].made
+    made = known_of(session, [project])[project.id].made
     return next((each.checkpoint for each in made if may_be_current(each)), None)
 
 
@@ -196,7 +196,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Standings:
+class Known:
     """All checkpoints of a project, the newest first, its newest specification, and where its LVLM stands."""
 
     made: Sequence[Made]
@@ -204,7 +204,7 @@ class Standings:
     lvlm: Standing
 
 
-def standings(session: Session, projects: Sequence[Project]) -> dict[UUID, Standings]:
+def known_of(session: Session, projects: Sequence[Project]) -> dict[UUID, Known]:
     """By project, in one statement for them all."""
     approved = (
         select(Decision.approved)
@@ -229,7 +229,7 @@ def standings(session: Session, projects: Sequence[Project]) -> dict[UUID, Stand
     ).all()
     rows = grouped(found)
     return {
-        project.id: Standings(
+        project.id: Known(
             made=[Made(checkpoint, decided) for _, _, checkpoint, decided, *_ in mine if checkpoint is not None],
             specification_id=mine[0][1],
             lvlm=standing_by(project, *mine[0][4:]),
@@ -288,7 +288,7 @@ def loop_state(session: Session, project: Project) -> LoopState:
 
 def loop_states(session: Session, projects: Sequence[Project]) -> dict[UUID, LoopState]:
     """By project, in three statements for them all."""
-    told, runs = standings(session, projects), runs_of_the_loop(session, projects)
+    told, runs = known_of(session, projects), runs_of_the_loop(session, projects)
     reached = {project.id: reached_in(told[project.id], runs[project.id]) for project in projects}
     unsure = [each.critique for each in reached.values() if each.critique is not None and each.realigned is None]
     read = critiques_read(session, unsure)
@@ -306,7 +306,7 @@ class Reached:
     run: Run | None  # under way
 
 
-def reached_in(told: Standings, runs: Sequence[Run]) -> Reached:
+def reached_in(told: Known, runs: Sequence[Run]) -> Reached:
     checkpoint = next((each.checkpoint for each in told.made if may_be_current(each)), None)
     analysis = newest_run(runs, Kind.ANALYSIS, checkpoint_id=checkpoint.id) if checkpoint else None
     asked = {"analysis_id": analysis.id, "specification_id": told.specification_id} if analysis else {}
@@ -320,7 +320,7 @@ def reached_in(told: Standings, runs: Sequence[Run]) -> Reached:
     )
 
 
-def state_of(project: Project, told: Standings, reached: Reached, read: Collection[UUID]) -> LoopState:
+def state_of(project: Project, told: Known, reached: Reached, read: Collection[UUID]) -> LoopState:
     critique, realigned = reached.critique, reached.realigned
     steps = {
         Step.UNDERSTAND: reached.analysis is not None,
