@@ -9,16 +9,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from app import config, db, queue, storage
+from app import db
 from app.migrations import migrate
-
-
-def forget_settings() -> None:
-    """Every cached value that came from the environment."""
-    if db.engine.cache_info().currsize:
-        db.engine().dispose()
-    for cached in (config.settings, db.engine, db.session_factory, queue.celery, storage.storage):
-        cached.cache_clear()
+from worker.benchmarks.own_database import forget_settings
 
 
 @pytest.fixture(scope="session")

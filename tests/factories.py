@@ -51,7 +51,6 @@ from app.runs.parameters import (
     CritiqueParameters,
     EntryText,
     HoneypotParameters,
-    Parameters,
     RealignmentParameters,
     TrainingParameters,
     TrialParameters,
@@ -59,6 +58,8 @@ from app.runs.parameters import (
 from app.storage import storage
 from tests.drawn import INPUT, KNEES, SIDE, assignment_of, draw_picture, npy, png, regions_of, tiny_safetensors
 from tests.measured import AFTER, BEFORE, CONTROL, add_predictions, add_report, figures
+from worker.benchmarks import made_up
+from worker.benchmarks.made_up import add_run
 from worker.method.looks import Look
 from worker.method.regions import ClusterFacts
 from worker.tasks.class_summary import class_summary
@@ -158,34 +159,6 @@ def images_of(session: Session, dataset: Dataset, split: Split) -> list[Image]:
     return list(session.scalars(mine.order_by(Image.position)))
 
 
-def add_run(
-    session: Session,
-    project: Project,
-    parameters: Parameters,
-    kind: Kind,
-    user: User | None = None,
-    state: State = State.SUCCEEDED,
-) -> Run:
-    """A run as it stands in the database; no message is sent."""
-    at = now()
-    run = Run(
-        project_id=project.id,
-        kind=kind,
-        parameters=parameters.model_dump(mode="json"),
-        state=state,
-        created_by_id=user.id if user else None,
-        created_at=at,
-        started_at=None if state is State.QUEUED else at,
-        stage_started_at=None if state is State.QUEUED else at,
-        heartbeat_at=None if state is State.QUEUED else at,
-        finished_at=at if state.is_final else None,
-        result={},
-    )
-    session.add(run)
-    session.flush()
-    return run
-
-
 def add_checkpoint(
     session: Session,
     project: Project,
@@ -194,27 +167,9 @@ def add_checkpoint(
     run: Run | None = None,
     name: str = "small_cnn",
 ) -> Checkpoint:
-    number = 1 + count_of(session, Checkpoint, project)
-    checkpoint = Checkpoint(
-        project_id=project.id,
-        number=number,
-        name=name,
-        origin=origin,
-        parent_id=parent.id if parent else None,
-        run_id=run.id if run else None,
-        architecture="small_cnn",
-        weights=storage().put(tiny_safetensors(number)),
-        size=INPUT,
-        channels=1,
-        mean=[0.5],
-        std=[0.5],
-        attribution="deeplift_shap",
-        completeness_error=1e-6,
-        attribution_reason="DeepLIFT SHAP is complete on this architecture.",
-    )
-    session.add(checkpoint)
-    session.flush()
-    return checkpoint
+    """With weights of its own."""
+    weights = tiny_safetensors(1 + count_of(session, Checkpoint, project))
+    return made_up.add_checkpoint(session, project, origin, parent, run, name, weights=weights, size=INPUT)
 
 
 def count_of(session: Session, table: type[Checkpoint | Specification], project: Project) -> int:
@@ -222,8 +177,7 @@ def count_of(session: Session, table: type[Checkpoint | Specification], project:
 
 
 def training_parameters() -> TrainingParameters:
-    form = {"size": INPUT, "channels": 1, "mean": (0.5,), "std": (0.5,)}
-    return TrainingParameters.model_validate({"name": "small_cnn", "architecture": "small_cnn", "input": form})
+    return made_up.training_parameters(INPUT)
 
 
 def add_analysis(

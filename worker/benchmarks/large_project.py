@@ -4,7 +4,6 @@ One project went once round the loop: each image was explained twice, each expla
 clusters, a realignment with its control was measured. All images share a few files.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
@@ -40,7 +39,6 @@ from app.models import (
     Specification,
     SpecificationEntry,
     Split,
-    State,
     TargetClass,
     User,
     Verdict,
@@ -51,12 +49,11 @@ from app.runs.parameters import (
     AnalysisParameters,
     ConsensusParameters,
     CritiqueParameters,
-    Parameters,
     RealignmentParameters,
-    TrainingParameters,
 )
 from app.statistics import wilson
 from app.storage import storage
+from worker.benchmarks.made_up import add_checkpoint, add_run, training_parameters
 from worker.method.looks import Look
 from worker.method.regions import ClusterFacts
 from worker.tasks.class_summary import class_summary
@@ -81,6 +78,8 @@ class LargeProject:
     analysis: Run
     critique: Run
     realignment: Run
+    realigned: Checkpoint
+    image_id: UUID  # of a test image
     report: Report  # of the original checkpoint, by group
     clusters: int
     images: int
@@ -97,8 +96,8 @@ def fill(session: Session, images: int, seed: int = 0) -> LargeProject:
     session.add(project)
     session.flush()
     pictures = _images(session, project, images, random)
-    training = _run(session, project, Kind.TRAINING, _training())
-    original = _checkpoint(session, project, 1, Origin.TRAINED, None, training)
+    training = add_run(session, project, training_parameters(SIDE), Kind.TRAINING)
+    original = add_checkpoint(session, project, Origin.TRAINED, run=training, size=SIDE)
     specification = _specification(session, project, reader)
     critique = analysis = training
     for position in range(ANALYSES):
@@ -106,18 +105,31 @@ def fill(session: Session, images: int, seed: int = 0) -> LargeProject:
         critique = _critique(session, project, analysis, specification, clusters, random)
     _consensus(session, project, critique, clusters)
     _answers(session, critique, reader, clusters, random)
-    realignment = _run(
-        session, project, Kind.REALIGNMENT, RealignmentParameters(critique_id=critique.id, epochs=EPOCHS)
-    )
+    redone = RealignmentParameters(critique_id=critique.id, epochs=EPOCHS)
+    realignment = add_run(session, project, redone, Kind.REALIGNMENT)
     points = {"loss": 0.4, "penalty": 0.1, "accuracy": 0.8, "worst_group": 0.7, "evidence_on_spurious": 0.1}
     session.add_all(Epoch(run_id=realignment.id, number=number, figures=points) for number in range(1, EPOCHS + 1))
     tested = [row for row in pictures if row["split"] is Split.TEST]
     _measured(session, project, training, original, tested, random)
-    for number, origin in ((2, Origin.REALIGNED), (3, Origin.CONTROL)):
-        made = _checkpoint(session, project, number, origin, original, realignment)
-        _measured(session, project, realignment, made, tested, random)
-    report = _measured(session, project, realignment, original, tested, random)
-    return LargeProject(project, reader, analysis, critique, realignment, report, ANALYSES * len(clusters), images)
+    realigned, control = (
+        add_checkpoint(session, project, origin, original, realignment, size=SIDE)
+        for origin in (Origin.REALIGNED, Origin.CONTROL)
+    )
+    report, *_ = (
+        _measured(session, project, realignment, each, tested, random) for each in (original, realigned, control)
+    )
+    return LargeProject(
+        project=project,
+        reader=reader,
+        analysis=analysis,
+        critique=critique,
+        realignment=realignment,
+        realigned=realigned,
+        image_id=tested[0]["id"],
+        report=report,
+        clusters=ANALYSES * len(clusters),
+        images=images,
+    )
 
 
 def _images(session: Session, project: Project, count: int, random: np.random.Generator) -> Rows:
@@ -155,9 +167,8 @@ def _images(session: Session, project: Project, count: int, random: np.random.Ge
 def _analysis(
     session: Session, project: Project, checkpoint: Checkpoint, images: Rows, seed: int, random: np.random.Generator
 ) -> tuple[Run, Rows]:
-    run = _run(
-        session, project, Kind.ANALYSIS, AnalysisParameters(checkpoint_id=checkpoint.id, count=len(images), seed=seed)
-    )
+    asked = AnalysisParameters(checkpoint_id=checkpoint.id, count=len(images), seed=seed)
+    run = add_run(session, project, asked, Kind.ANALYSIS)
     regions = np.repeat(np.arange(CLUSTERS, dtype=np.uint8) + 1, SIDE // CLUSTERS + 1)[:SIDE]
     assignment = storage().put(_png(np.tile(regions, (SIDE, 1))))
     npy = BytesIO()
@@ -243,7 +254,7 @@ def _critique(
     random: np.random.Generator,
 ) -> Run:
     parameters = CritiqueParameters(analysis_id=analysis.id, specification_id=specification.id)
-    run = _run(session, project, Kind.CRITIQUE, parameters)
+    run = add_run(session, project, parameters, Kind.CRITIQUE)
     critiques: Rows = [
         {
             "id": uuid4(),
@@ -282,7 +293,7 @@ def _value(p_spurious: float) -> VerdictValue:
 
 
 def _consensus(session: Session, project: Project, critique: Run, clusters: Rows) -> None:
-    run = _run(session, project, Kind.CONSENSUS, ConsensusParameters(critique_id=critique.id))
+    run = add_run(session, project, ConsensusParameters(critique_id=critique.id), Kind.CONSENSUS)
     shares = {"reviewed": 0, "judged_spurious": 0.3, "found_spurious": 0.25}
     of_kind, differ = len(clusters) // CLUSTERS, len(clusters) // 50
     kinds = [
@@ -382,63 +393,9 @@ def _measured(
     return report
 
 
-def _checkpoint(
-    session: Session, project: Project, number: int, origin: Origin, parent: Checkpoint | None, run: Run
-) -> Checkpoint:
-    checkpoint = Checkpoint(
-        project_id=project.id,
-        number=number,
-        name=f"small_cnn {origin.value}",
-        origin=origin,
-        parent_id=parent.id if parent else None,
-        run_id=run.id,
-        architecture="small_cnn",
-        weights=storage().put(b"no weights"),
-        size=SIDE,
-        channels=1,
-        mean=[0.5],
-        std=[0.5],
-        attribution="deeplift_shap",
-        completeness_error=1e-6,
-        attribution_reason="DeepLIFT SHAP is complete on this architecture.",
-    )
-    session.add(checkpoint)
-    session.flush()
-    return checkpoint
-
-
-def _training() -> TrainingParameters:
-    form = {"size": SIDE, "channels": 1, "mean": (0.5,), "std": (0.5,)}
-    return TrainingParameters.model_validate({"name": "small_cnn", "architecture": "small_cnn", "input": form})
-
-
-def _run(session: Session, project: Project, kind: Kind, parameters: Parameters) -> Run:
-    at = now()
-    run = Run(
-        project_id=project.id,
-        kind=kind,
-        parameters=parameters.model_dump(mode="json"),
-        state=State.SUCCEEDED,
-        created_at=at,
-        started_at=at,
-        stage_started_at=at,
-        heartbeat_at=at,
-        finished_at=at,
-        result={},
-    )
-    session.add(run)
-    session.flush()
-    return run
-
-
 def _add(session: Session, table: type, rows: Rows) -> None:
-    for part in _parts(rows):
-        session.execute(insert(table), part)
-
-
-def _parts(rows: Rows) -> Iterator[Sequence[dict[str, Any]]]:
     for start in range(0, len(rows), ROWS_AT_ONCE):
-        yield rows[start : start + ROWS_AT_ONCE]
+        session.execute(insert(table), rows[start : start + ROWS_AT_ONCE])
 
 
 def _png(grey: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:

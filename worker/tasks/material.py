@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import MATERIAL, Dataset, Kind, Run, VerdictValue
+from app.models import Dataset, Kind, Run, VerdictValue
+from app.models.run import MATERIAL
 from app.review.standing import standings
 
 

@@ -5,7 +5,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from app.db import reading, transaction
-from app.models import MATERIAL, Kind, Project, Role, Run, State, TrustBar
+from app.models import Kind, Project, Role, Run, State, TrustBar
+from app.models.run import MATERIAL
 from app.trust.lock import record_of
 from tests import factories
 from tests.factories import Loop

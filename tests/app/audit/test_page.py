@@ -16,7 +16,7 @@ from app.main import create_app
 from app.models import Action, ActorKind, AuditEntry, Project, Role, User
 from tests.app.conftest import Browser
 from tests.factories import PASSWORD, Loop, add_project, add_user, whole_loop
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.factories import (
     images_of,
     whole_loop,
 )
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from app.db import transaction
 from app.models import Cluster, User
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_project, whole_loop
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from app.storage import storage
 from tests import factories
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_honeypots, add_project, add_run, whole_loop
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 SPURIOUS, RELEVANT = VerdictValue.SPURIOUS, VerdictValue.RELEVANT
 IGNORED, USED = Named

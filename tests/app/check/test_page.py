@@ -13,7 +13,7 @@ from app.runs.parameters import CheckParameters
 from tests.app.conftest import Browser
 from tests.checked import IDENTITY, add_check
 from tests.factories import Loop, add_project, add_run, whole_loop
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 PAGES = ("behaviour", "specification", "review", "realign", "compare")
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.db import reading
 from app.models import Project
 from tests.app.cli.conftest import Done
-from tests.databases import forget_settings
+from worker.benchmarks.own_database import forget_settings
 
 Command = Callable[..., Done]
 

@@ -8,8 +8,8 @@ from app.db import reading, transaction
 from app.models import LVLMCheck
 from tests import factories
 from tests.app.cli.conftest import Done
-from tests.databases import forget_settings
 from tests.worker.lvlm.answering import Reply, Server, completion, serving
+from worker.benchmarks.own_database import forget_settings
 from worker.tasks.cases import loaded_lvlm
 
 SAID = "\n".join(f"{number}: a thing; named as spurious; spurious" for number in range(1, 5))

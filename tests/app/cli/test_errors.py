@@ -8,7 +8,7 @@ import pytest
 from app.db import transaction
 from tests import factories
 from tests.app.cli.conftest import Done
-from tests.databases import forget_settings
+from worker.benchmarks.own_database import forget_settings
 
 
 @pytest.fixture

@@ -20,9 +20,8 @@ from app.models import Checkpoint, Dataset, Kind, Project, Role, Run, State, Tar
 from app.storage import UPLOAD
 from tests import brought
 from tests.app.conftest import Browser
-from tests.databases import forget_settings
 from tests.factories import add_project, add_user
-from tests.statements import counted
+from worker.benchmarks.own_database import counted, forget_settings
 from worker.tasks.here import run_here
 
 NEW = "/projects/new"

@@ -4,7 +4,7 @@ from app.db import reading, transaction
 from app.models import Project
 from app.projects.actions import create_project
 from app.projects.lvlm import LVLMNameError, speaker_of, usable_lvlm
-from tests.databases import forget_settings
+from worker.benchmarks.own_database import forget_settings
 
 pytestmark = pytest.mark.usefixtures("sqlite")
 ALLOWED = "openai:qwen@2@http://gpu.local:8000/v1"

@@ -8,7 +8,7 @@ from app.projects.actions import ProjectError, create_project
 from tests import factories
 from tests.app.conftest import Browser
 from tests.measured import BEFORE, figures
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 
 @pytest.mark.usefixtures("database")

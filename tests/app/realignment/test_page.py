@@ -13,8 +13,8 @@ from app.runs.parameters import RealignmentParameters
 from app.trust.lock import record_of
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_project, add_run, add_user, whole_loop
-from tests.statements import counted
 from tests.trusted import add_bar, overridden, read_sample
+from worker.benchmarks.own_database import counted
 
 FORM = {
     "worst_group_rises": "15",

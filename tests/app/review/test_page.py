@@ -19,7 +19,7 @@ from tests.factories import (
     add_user,
     whole_loop,
 )
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 SAMPLE = 24
 

@@ -29,7 +29,7 @@ from app.runs.parameters import ConsensusParameters
 from tests import factories
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_run, whole_loop
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 KIND = {"clusters": 20, "share": 0.3, "differ": 18, "judged_spurious": 0.0, "found_spurious": 0.9, "reviewed": 0}
 SAME = {"clusters": 60, "share": 0.6, "differ": 0, "judged_spurious": 0.1, "found_spurious": 0.1, "reviewed": 9}

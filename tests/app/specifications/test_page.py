@@ -18,7 +18,7 @@ from tests.factories import (
     finish_trial,
     whole_loop,
 )
-from tests.statements import counted
+from worker.benchmarks.own_database import counted
 
 
 @pytest.fixture

@@ -17,9 +17,8 @@ from app.runs.parameters import AnalysisParameters
 from app.system import findings
 from tests import factories
 from tests.app.conftest import Browser
-from tests.databases import forget_settings
 from tests.factories import Loop, whole_loop
-from tests.statements import counted
+from worker.benchmarks.own_database import counted, forget_settings
 
 ABROAD = "openai:qwen@https://gpu.example/v1"
 

@@ -12,8 +12,8 @@ from app.trust.lock import signed
 from tests.app.conftest import Browser
 from tests.checked import add_check
 from tests.factories import Loop, add_project, add_user, read_blind, whole_loop
-from tests.statements import counted
 from tests.trusted import add_bar, read_sample
+from worker.benchmarks.own_database import counted
 
 FORM = {"least_kappa": "0.55", "least_cases": "18", "locks": "true", "reason": "As agreed with the readers."}
 

@@ -8,15 +8,15 @@ from app import config
 from app.db import reading
 from app.main import create_app
 from app.models import Cluster, Image
-from tests.statements import counted
 from worker.benchmarks import pages
 from worker.benchmarks.form import BenchmarkOptions
 from worker.benchmarks.large_project import CLUSTERS
+from worker.benchmarks.own_database import at, counted
 
 
 def test_settings_are_as_before_afterwards(sqlite: None, data_folder: Path) -> None:
     os.environ["RIGHTREASONS_LVLM"] = "embedded"
-    with pages.at(""):
+    with at(""):
         assert config.settings().data != data_folder
         assert config.settings().lvlm == "none"
     assert config.settings().data == data_folder
@@ -38,7 +38,7 @@ def test_every_page_is_measured_on_both_databases(sqlite: None) -> None:
 
 
 def test_a_page_that_does_not_come_is_no_figure(sqlite: None) -> None:
-    with pages.at(""), TestClient(create_app()) as browser:
+    with at(""), TestClient(create_app()) as browser:
         large = pages.filled(20)
         pages.sign_in(browser, large)
         with pytest.raises(RuntimeError, match="answers 404"):

@@ -11,9 +11,9 @@ from app.models.check_figures import CheckFigures
 from app.runs.parameters import CheckParameters, CritiqueParameters
 from app.storage import storage
 from tests import factories
-from tests.databases import forget_settings
 from tests.worker.lvlm.answering import Reply, Server, completion, serving
 from tests.worker.tasks import small
+from worker.benchmarks.own_database import forget_settings
 from worker.tasks import check
 from worker.tasks.cases import loaded_lvlm
 from worker.tasks.job import RefusedError

@@ -25,10 +25,10 @@ from app.models import (
 )
 from app.runs.parameters import AnalysisParameters, CritiqueParameters, EntryText, Parameters, TrialParameters
 from tests import factories
-from tests.databases import forget_settings
 from tests.worker.lvlm.answering import Reply, Server, completion, serving
 from tests.worker.lvlm.families import save_family
 from tests.worker.tasks import small
+from worker.benchmarks.own_database import forget_settings
 from worker.lvlm import Patience
 from worker.tasks import criticise, engine
 from worker.tasks.cases import loaded_lvlm

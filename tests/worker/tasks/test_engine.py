@@ -13,7 +13,8 @@ from sqlalchemy.exc import NoResultFound, OperationalError
 from sqlalchemy.orm import Session
 
 from app.db import now, reading, transaction
-from app.models import MATERIAL, ActorKind, AuditEntry, Project, Run, Shard, ShardState, Stage, State
+from app.models import ActorKind, AuditEntry, Project, Run, Shard, ShardState, Stage, State
+from app.models.run import MATERIAL
 from app.runs.actions import cancel_run, start_run
 from app.runs.parameters import EvaluationParameters
 from worker.tasks import engine

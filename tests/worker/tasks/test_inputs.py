@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 from app.storage import storage
-from tests.databases import forget_settings
+from worker.benchmarks.own_database import forget_settings
 from worker.tasks.cases import Explained, cases
 from worker.tasks.inputs import ImageRow, pictures, store_assignment, true_masks
 from worker.vision.pictures import MAX_PIXELS, ImageError

@@ -12,10 +12,10 @@ from app.review.standing import standings
 from app.runs.parameters import HoneypotParameters
 from app.storage import storage
 from tests import factories
-from tests.databases import forget_settings
 from tests.factories import Loop
 from tests.worker.lvlm.answering import Reply, Server, completion, serving
 from tests.worker.tasks import small
+from worker.benchmarks.own_database import forget_settings
 from worker.tasks.cases import loaded_lvlm
 from worker.tasks.corrections import correction_of
 from worker.tasks.material import spurious_clusters
