@@ -53,7 +53,7 @@ def test_the_password_is_not_changed_without_the_old_one(ada: User, signed_in: C
     browser = signed_in(ada)
     answer = browser.change("/account/password", data={"password": "wrong", "new_password": "another password"})
     assert answer.status_code == 422
-    assert "nothing was changed" in answer.text
+    assert "Nothing was changed" in answer.text
     answer = browser.change("/account/password", data={"password": PASSWORD, "new_password": "short"})
     assert answer.status_code == 422
     with transaction() as session:
