@@ -1,5 +1,6 @@
 """The LVLM: which one a project uses, and training and measuring the one that is shipped."""
 
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -47,9 +48,13 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train the small embedded LVLM from pictures of our own making; killed, the same command goes on."""
+    from worker.lvlm.embedded.train import Plan
     from worker.lvlm.embedded.train import train as train_lvlm
+    from worker.tasks.inputs import device
 
-    train_lvlm(out, minutes, seed, work=work)
+    on = device()
+    loaders = 0 if on.type == "cpu" else max(1, (os.cpu_count() or 2) - 2)
+    train_lvlm(out, Plan(minutes, seed, str(on), loaders=loaders), work=work)
     show({"folder": str(out)}, as_json, f"The weights are in {out}; measure them: rightreasons lvlm measure {out}.")
 
 

@@ -11,6 +11,7 @@ from the text. So the model starts as one that looks up (a start that mimics wha
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -136,6 +137,7 @@ def build_model(words: Sequence[str], embeddings: Tensor, seed: int) -> LlavaFor
     return model
 
 
+@cache
 def turn() -> Tensor:
     """(WIDTH, WIDTH), orthogonal: pictures say words turned by it, so that no word is taken for a patch."""
     turned: Tensor = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(0)))[0]

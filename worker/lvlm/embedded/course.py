@@ -3,17 +3,26 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from worker.lvlm.embedded.scenes import Scene
 
 SAVE_EVERY = 120.0  # seconds
 STATE, LOG, PLOT = "course.pt", "log.jsonl", "training.svg"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """How far a stage had come when it was saved."""
+
+    spent: float = 0.0  # seconds
+    step: int = 0
 
 
 class Course:
@@ -26,7 +35,7 @@ class Course:
         self.folder, self.first = folder, first
         folder.mkdir(parents=True, exist_ok=True)
         self.done: list[str] = []
-        self.stage, self.spent = "", 0.0
+        self.stage, self.begun = "", Begun()
         self._optimizer: dict[str, Any] | None = None
         self._saved = time.monotonic()
 
@@ -36,41 +45,42 @@ class Course:
         if path.exists():
             state = torch.load(path, map_location="cpu", weights_only=True)
             model.load_state_dict(state["model"])
-            self.done, self.stage, self.spent = state["done"], state["stage"], state["spent"]
+            self.done, self.stage, self.begun = state["done"], state["stage"], Begun(**state["begun"])
             self._optimizer = state["optimizer"]
 
-    def begin(self, stage: str, optimizer: torch.optim.Optimizer) -> float | None:
-        """Seconds that the stage has had already; None where it is done."""
+    def begin(self, stage: str, optimizer: torch.optim.Optimizer) -> Begun | None:
+        """How far the stage has come already; None where it is done."""
         self._saved = time.monotonic()
         if stage in self.done:
             return None
         if self.stage != stage or self._optimizer is None:
-            return 0.0
+            return Begun()
         optimizer.load_state_dict(self._optimizer)
-        return self.spent
+        return self.begun
 
-    def on_the_way(self, stage: str, spent: float, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def on_the_way(self, stage: str, begun: Begun, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Save, if the last time is long enough ago."""
         if self.first and time.monotonic() - self._saved >= SAVE_EVERY:
-            self._write(stage, spent, model, optimizer.state_dict())
+            self._write(stage, begun, model, optimizer.state_dict())
 
     def finish(self, stage: str, model: nn.Module) -> None:
         self.done.append(stage)
         if self.first:
-            self._write("", 0.0, model, None)
+            self._write("", Begun(), model, None)
 
-    def note(self, stage: str, step: int, progress: float, losses: Mapping[str, float]) -> None:
+    def note(self, stage: str, step: int, progress: float, losses: Mapping[str, Tensor]) -> None:
         """One line of the log."""
         if self.first:
-            row = {"stage": stage, "step": step, "progress": round(progress, 4), "losses": dict(losses)}
+            told = {name: loss.item() for name, loss in losses.items()}
+            row = {"stage": stage, "step": step, "progress": round(progress, 4), "losses": told}
             with (self.folder / LOG).open("a", encoding="utf-8") as log:
                 log.write(json.dumps(row) + "\n")
 
-    def _write(self, stage: str, spent: float, model: nn.Module, optimizer: dict[str, Any] | None) -> None:
+    def _write(self, stage: str, begun: Begun, model: nn.Module, optimizer: dict[str, Any] | None) -> None:
         state = {
             "done": self.done,
             "stage": stage,
-            "spent": spent,
+            "begun": asdict(begun),
             "model": model.state_dict(),
             "optimizer": optimizer,
         }
@@ -80,13 +90,17 @@ class Course:
         self._saved = time.monotonic()
 
 
-def kept_scenes(path: Path, draw: Callable[[], Sequence[Scene]]) -> list[Scene]:
-    """The scenes in the file; where there is none they are drawn and kept."""
+def keep_scenes(path: Path, draw: Callable[[], Sequence[Scene]]) -> None:
+    """Draw them into the file, if there is none."""
     if not path.exists():
         rows = [_row(scene) for scene in draw()]
         partial = path.with_suffix(".partial")
         torch.save(rows, partial)
         partial.replace(path)
+
+
+def kept_scenes(path: Path) -> list[Scene]:
+    """Raises FileNotFoundError where none were kept."""
     return [_scene(row) for row in torch.load(path, weights_only=True)]
 
 

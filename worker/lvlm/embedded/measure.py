@@ -18,7 +18,7 @@ from worker.benchmarks.form import Figure, over_seeds
 from worker.benchmarks.hand_written import HandWritten, hand_written
 from worker.lvlm import LVLM
 from worker.lvlm.embedded import wording
-from worker.lvlm.embedded.course import kept_scenes
+from worker.lvlm.embedded.course import keep_scenes, kept_scenes
 from worker.lvlm.embedded.language import Domain
 from worker.lvlm.embedded.pool import RealSet, new_digits, new_photographs, real_photographs
 from worker.lvlm.embedded.scenes import DOMAINS, Scene
@@ -92,7 +92,10 @@ def pool(images: int, seed: int, real: Sequence[RealSet] = (), work: Path | None
     if work is None:
         return {name: draw() for name, draw in drawing.items()}
     work.mkdir(parents=True, exist_ok=True)
-    return {name: kept_scenes(work / f"pool-{name}-{images}-{seed}.pt", draw) for name, draw in drawing.items()}
+    paths = {name: work / f"pool-{name}-{images}-{seed}.pt" for name in drawing}
+    for name, draw in drawing.items():
+        keep_scenes(paths[name], draw)
+    return {name: kept_scenes(path) for name, path in paths.items()}
 
 
 def new_scenes(images: int, seed: int) -> list[Scene]:

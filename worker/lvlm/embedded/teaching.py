@@ -6,10 +6,11 @@ Several processes learn together, each on its own lessons: small layers run fast
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast, get_args
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,19 +18,19 @@ from torch import Tensor, distributed, nn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from worker.lvlm.embedded import tints, wording
-from worker.lvlm.embedded.building import (
-    ASSISTANT,
-    END,
-    HEADERS,
-    IMAGE,
-    PAD,
-    PICTURE_TOKENS,
-    WIDTH,
-    spoken,
+from worker.lvlm.embedded.batches import (
+    IGNORED,
+    STATUSES,
+    Batch,
+    LessonKind,
+    Lessons,
+    as_pixels,
+    encoded,
+    with_the_artefact,
 )
-from worker.lvlm.embedded.course import Course
-from worker.lvlm.embedded.lessons import ALL, OVERLAY, Lesson, Material, Statuses
-from worker.lvlm.embedded.scenes import on_the_artefact
+from worker.lvlm.embedded.building import HEADERS, WIDTH, spoken
+from worker.lvlm.embedded.course import Begun, Course
+from worker.lvlm.embedded.lessons import ALL, OVERLAY, Material
 from worker.lvlm.embedded.tower import (
     COLOURS,
     GRID,
@@ -40,21 +41,15 @@ from worker.lvlm.embedded.tower import (
     spoken_by,
     which_thing,
 )
-from worker.lvlm.embedded.wording import Status
-from worker.lvlm.transformers import as_messages
 from worker.method.summary import place
 
 log = logging.getLogger(__name__)
-IGNORED = -100
 LOG_EVERY = 100
+NOISE = 0.25  # at most, beside a standard deviation of words of 1/2
+T = TypeVar("T")
 WHICH, RARITY = 0.2, (0.3, 4.0)  # weight of telling the things apart; how much one counts at least and at most
 IMAGE_ALONE, MAPPED = 0, 4  # the map is easy: it is among the tower's pictures at every so many-th step
-GAPPED = 0.7  # share of the lessons with gaps
-LONGEST_GAP = 200  # positions
-Generator = np.random.Generator
-LessonKind = Callable[[Material, int, Generator], Lesson]
 Losses = tuple[str, Tensor, Tensor]  # of which kind of lesson, the loss that is reported, and what is added to it
-STATUSES = get_args(Status)
 TOLD_AFTER, ASKED_AFTER = 2, 3  # layers after which a word knows its status, in the question and in the answer
 
 
@@ -64,6 +59,10 @@ class Team:
 
     rank: int = 0
     size: int = 1
+
+    def share(self, everything: Sequence[T]) -> Sequence[T]:
+        """This process's part of it."""
+        return everything[self.rank :: self.size]
 
     def average(self, model_parts: Sequence[nn.Parameter]) -> None:
         """Give every process the mean of all gradients."""
@@ -87,61 +86,6 @@ class Team:
 ALONE = Team()
 
 
-@dataclass(frozen=True)
-class Batch:
-    tokens: Tensor  # (B, T)
-    mask: Tensor  # (B, T)
-    positions: Tensor  # (B, T)
-    labels: Tensor  # (B, T): the answer's tokens, elsewhere IGNORED
-    pictures: Tensor | None  # (P, 3, 84, 84)
-    told: Tensor  # (B, T): the status of what a word of the question names, elsewhere IGNORED
-    asked: Tensor  # (B, T): the same in the answer
-
-
-def collate(
-    lessons: Sequence[Lesson], material: Material, processor: LlavaProcessor, generator: Generator | None = None
-) -> Batch:
-    """``generator``: leave random gaps in the positions, as if the prompts were longer; without it there are none.
-
-    What was learned on short prompts is lost on long ones, where everything stands further apart. With gaps it is not.
-    """
-    rows = [_tokens(lesson, processor) for lesson in lessons]
-    longest = max(len(tokens) for tokens, _ in rows)
-    tokens = torch.full((len(rows), longest), PAD)
-    labels, told, asked = (torch.full((len(rows), longest), IGNORED) for _ in range(3))
-    positions = torch.arange(longest).repeat(len(rows), 1)
-    for index, (row, learned) in enumerate(rows):
-        tokens[index, : len(row)] = torch.tensor(row)
-        labels[index, : len(row)] = torch.tensor(learned)
-        if (heard := lessons[index].heard) is not None:
-            answer = _last(row, ASSISTANT)
-            _find(heard.told, row, range(answer), told[index], processor)
-            _find(heard.asked, row, range(answer, len(row)), asked[index], processor)
-        if generator is not None and generator.random() < GAPPED:
-            for start in (_last(row, IMAGE) + 1, _last(row, ASSISTANT)):
-                positions[index, start:] += int(generator.integers(LONGEST_GAP))
-    shown = [(lesson.scene, kind) for lesson in lessons if lesson.scene is not None for kind in lesson.shown]
-    pictures = None
-    if shown:
-        scenes, kinds = torch.tensor(shown).T
-        pictures = as_pixels(material.pictures[scenes, kinds])
-    return Batch(tokens, (tokens != PAD).long(), positions, labels, pictures, told, asked)
-
-
-def _find(statuses: Statuses, row: Sequence[int], where: range, found: Tensor, processor: LlavaProcessor) -> None:
-    """Write each status where its words stand in that part of the row."""
-    for words, status in statuses:
-        wanted = _encoded(words, processor)
-        for at in range(where.start, where.stop - len(wanted) + 1):
-            if row[at : at + len(wanted)] == wanted:
-                found[at : at + len(wanted)] = STATUSES.index(status)
-
-
-def as_pixels(pictures: Tensor) -> Tensor:
-    """uint8 to the [-1, 1] of the processor."""
-    return pictures.float().div_(127.5).sub_(1)
-
-
 class Listener(nn.Module):
     """What a word of the specification, or a word for what is asked about, tells of its status, halfway through.
 
@@ -157,11 +101,12 @@ class Listener(nn.Module):
 
     def loss(self, layers: Sequence[Tensor], batch: Batch) -> Tensor:
         """Mean cross-entropy of the statuses; layers: (B, T, width) before the first layer and after each."""
-        total = torch.zeros(())
+        total = layers[0].new_zeros((), dtype=torch.float32)
         for head, layer, statuses in ((self.told, TOLD_AFTER, batch.told), (self.asked, ASKED_AFTER, batch.asked)):
-            known = statuses != IGNORED
-            if known.any():
-                total = total + nn.functional.cross_entropy(head(layers[layer][known]).float(), statuses[known])
+            rows, positions = (statuses != IGNORED).nonzero(as_tuple=True)
+            if len(rows):
+                told = head(layers[layer][rows, positions]).float()
+                total = total + nn.functional.cross_entropy(told, statuses[rows, positions].to(told.device))
         return total
 
 
@@ -174,82 +119,83 @@ def answer_loss(
 ) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy of the answers' tokens, and of the listener's statuses (0 without one).
 
-    words: ids that the model can say; said: (words, width), the output's rows of these. Scores are computed at the
-    answers only; all other words score 0.
+    words: ids that the model can say; said: (words, width), the output's rows of these, where the model is. Scores are
+    computed at the answers only; all other words score 0.
     Raises ValueError for an answer with another word.
     """
+    rows, positions, places = batch.answers(words)  # before the batch goes to an accelerator, which would be waited for
+    device = said.device
     output = model.model(
-        input_ids=batch.tokens,
-        attention_mask=batch.mask,
-        position_ids=batch.positions,
-        pixel_values=batch.pictures,
+        input_ids=batch.tokens.to(device),
+        attention_mask=batch.mask.to(device),
+        position_ids=batch.positions.to(device),
+        pixel_values=None if batch.pictures is None else batch.pictures.to(device),
         output_hidden_states=listener is not None,
     )
-    wanted = batch.labels[:, 1:] != IGNORED
-    labels = batch.labels[:, 1:][wanted]
-    places = torch.searchsorted(words, labels).clamp(max=len(words) - 1)
-    if strange := set(labels[words[places] != labels].tolist()):
-        raise ValueError(f"An answer has tokens that the model cannot say: {sorted(strange)}.")
-    scores = (output[0][:, :-1][wanted] @ said.T).float()
+    scores = (output[0][rows, positions] @ said.T).float()
     others = scores.new_full((len(scores), 1), math.log(len(model.lm_head.weight) - len(words)))
-    loss = nn.functional.cross_entropy(torch.cat([scores, others], dim=1), places)
-    return loss, listener.loss(output.hidden_states, batch) if listener else torch.zeros(())
+    loss = nn.functional.cross_entropy(torch.cat([scores, others], dim=1), places.to(device))
+    return loss, listener.loss(output.hidden_states, batch) if listener else loss.new_zeros(())
 
 
 @dataclass(frozen=True)
 class Teacher:
+    """seed: of the training and the process. loaders: processes that prepare lessons, 0 for none."""
+
     model: LlavaForConditionalGeneration
     processor: LlavaProcessor
     material: Material
-    generator: Generator
+    seed: tuple[int, ...]
     team: Team
     course: Course
+    loaders: int = 0
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
 
     @cached_property
     def words(self) -> Tensor:
-        return spoken(self.model)
+        return spoken(self.model).cpu()
 
     @cached_property
     def rare(self) -> list[int]:
-        """Indices of the scenes with a cluster on the artefact."""
-        return [index for index, scene in enumerate(self.material.scenes) if on_the_artefact(scene)]
+        return with_the_artefact(self.material)
 
     def teach(
         self,
         stage: str,
-        lessons: Sequence[tuple[LessonKind, float]],
+        kinds: Sequence[tuple[LessonKind, float]],
         *,
         seconds: float,
         learning_rate: float,
         tower: float = 0.0,
-        batch_size: int = 8,
+        batch_size: int = 16,
     ) -> None:
-        """Draw lessons at their weights until the time is up. ``tower``: its share of the learning rate, 0 freezes."""
-        kinds, weights = [kind for kind, _ in lessons], np.array([weight for _, weight in lessons])
-        listener = Listener(WIDTH)
+        """Draw lessons at their weights until the time is up.
+
+        tower: its share of the learning rate, 0 freezes. batch_size: of the whole team.
+        """
+        listener = Listener(WIDTH).to(self.device)
         said = nn.Parameter(self.model.lm_head.weight.detach()[self.words])
         optimizer = _optimizer(self.model, learning_rate, tower)
         optimizer.add_param_group({"params": [*listener.parameters(), said], "top": learning_rate})
+        begun = self.course.begin(stage, optimizer)
+        if begun is None:
+            return
+        seed = (*self.seed, len(self.course.done))
+        lessons = Lessons(kinds, batch_size // self.team.size, self.material, self.processor, seed, self.rare)
+        batches = lessons.prepared(begun.step, self.loaders)
 
-        def loss_at(step: int) -> Losses:
-            # All processes take the same kind at a step, so that none waits for another with a longer one.
-            kind = kinds[np.random.default_rng(step).choice(len(kinds), p=weights / weights.sum())]
-            chosen = self._some_scenes(batch_size)
-            questions = [kind(self.material, int(index), self.generator) for index in chosen]
-            batch = collate(questions, self.material, self.processor, self.generator)
-            loss, listened = answer_loss(self.model, batch, self.words, said, listener)
-            return kind.__name__, loss, listened
+        def loss_at(_: int) -> Losses:
+            kind, batch = next(batches)
+            return kind, *answer_loss(self.model, batch, self.words, said, listener)
 
         def put_back() -> None:
             self.model.lm_head.weight.data[self.words] = said.data
 
-        self._run(stage, optimizer, loss_at, seconds, put_back)
-
-    def _some_scenes(self, count: int) -> list[int]:
-        """Indices of scenes, of every second one with a cluster on the artefact where there are such."""
-        every = range(len(self.material.scenes))
-        pools = [self.rare if self.rare and self.generator.random() < 1 / 2 else every for _ in range(count)]
-        return [int(pool[self.generator.integers(len(pool))]) for pool in pools]
+        with _blurred(self.model.get_input_embeddings()):
+            self._run(stage, begun, optimizer, loss_at, seconds, put_back)
 
     def teach_tower(self, more: Material, *, seconds: float, batch_size: int) -> None:
         """The tower's patches tell what is where on the image, which colour on the map, and on what on the overlay.
@@ -258,17 +204,21 @@ class Teacher:
         The projector learns to say it, and the place, in the turned embeddings of the words: see ``building``.
         """
         tower, projector = self.model.model.vision_tower, self.model.model.multi_modal_projector
-        head = nn.Linear(tower.config.hidden_size, THINGS + THINGS * COLOURS + TINTS)
+        head = nn.Linear(tower.config.hidden_size, THINGS + THINGS * COLOURS + TINTS, device=self.device)
         for part in head.parameters():  # the same start in every process
             nn.init.zeros_(part)
         parameters = [*tower.parameters(), *head.parameters(), *projector.parameters()]
         optimizer = torch.optim.AdamW([{"params": parameters, "top": 3e-3}], weight_decay=0.01)
+        begun = self.course.begin("tower", optimizer)
+        if begun is None:
+            return
         scenes = [*self.material.scenes, *more.scenes]
-        pictures = torch.cat([self.material.pictures, more.pictures])
+        pictures = torch.cat([self.material.pictures, more.pictures]).to(self.device)
         labels = torch.empty(len(scenes), GRID**2, THINGS + THINGS * COLOURS + TINTS, dtype=torch.bool)
         for index, scene in enumerate(scenes):  # written in place: kept one by one between large ones they take 10 GB
             labels[index] = dense_labels(scene)
-        often = labels[..., :THINGS].float().mean(dim=(0, 1))
+        often = labels[..., :THINGS].float().mean(dim=(0, 1)).to(self.device)
+        labels = labels.to(self.device)
         rarity = (often.mean() / often.clamp(min=1e-6)).clamp(*RARITY)
         things = torch.stack([self._meaning(wording.WORDS[domain][thing]) for domain, thing in OBJECTS])
         names = torch.stack([self._meaning(header) for header in HEADERS])
@@ -276,7 +226,8 @@ class Teacher:
         places = self._places()
 
         def loss_at(step: int) -> Losses:
-            chosen = torch.from_numpy(self.generator.integers(len(scenes), size=batch_size))
+            drawn = np.random.default_rng([*self.seed, len(self.course.done), step])
+            chosen = torch.from_numpy(drawn.integers(len(scenes), size=batch_size // self.team.size)).to(self.device)
             shown = ALL if step % MAPPED == 0 else (IMAGE_ALONE, OVERLAY)
             hidden = tower(pixel_values=as_pixels(pictures[chosen][:, shown].flatten(0, 1))).last_hidden_state
             outputs = head(hidden).unflatten(0, (-1, len(shown))).float()  # (B, pictures, 49, outputs)
@@ -287,14 +238,14 @@ class Teacher:
             dense = nn.functional.binary_cross_entropy_with_logits(seen, wanted)
             which = which_thing(seen[..., :-TINTS], wanted[..., :-TINTS], rarity)
             said = nn.functional.mse_loss(told, spoken_by(wanted, things, names, colours, places)[:, shown])
-            return "tower", 2 * dense + WHICH * which + said, torch.zeros(())
+            return "tower", 2 * dense + WHICH * which + said, said.new_zeros(())
 
-        self._run("tower", optimizer, loss_at, seconds)
+        self._run("tower", begun, optimizer, loss_at, seconds)
 
     def _meaning(self, words: str) -> Tensor:
         """(width,): the summed embeddings of some words."""
         table: Tensor = self.model.model.language_model.embed_tokens.weight.detach()
-        return table[_encoded(words, self.processor)].sum(dim=0)
+        return table[encoded(words, self.processor)].sum(dim=0)
 
     def _places(self) -> Tensor:
         """(49, width): the words for the place of each patch."""
@@ -304,54 +255,47 @@ class Teacher:
     def _run(
         self,
         stage: str,
+        begun: Begun,
         optimizer: torch.optim.Optimizer,
         loss_at: Callable[[int], Losses],
         seconds: float,
         after: Callable[[], None] = lambda: None,
     ) -> None:
         """``after``: is called after each step, before the model may be saved."""
-        spent = self.course.begin(stage, optimizer)
-        if spent is None:
-            return
-        began, step, smooth = time.monotonic() - spent, 0, dict[str, float]()
+        began, step, smooth = time.monotonic() - begun.spent, begun.step, dict[str, Tensor]()
         while (progress := self.team.agreed((time.monotonic() - began) / seconds)) < 1:
             _schedule(optimizer, progress)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(self.device.type, torch.bfloat16):
                 kind, loss, listened = loss_at(step)
             _step(optimizer, loss + listened, self.team)
             after()
-            smooth[kind] = 0.95 * smooth.get(kind, loss.item()) + 0.05 * loss.item()
+            smooth[kind] = torch.lerp(smooth.get(kind, loss.detach()), loss.detach(), 0.05)
             step += 1
             if step % LOG_EVERY == 0:
                 losses = ", ".join(f"{name} {value:.3f}" for name, value in sorted(smooth.items()))
                 log.info("%s: step %d, %.0f %%, loss %s", stage, step, 100 * progress, losses)
                 self.course.note(stage, step, progress, smooth)
-            self.course.on_the_way(stage, time.monotonic() - began, self.model, optimizer)
+            self.course.on_the_way(stage, Begun(time.monotonic() - began, step), self.model, optimizer)
         self.course.note(stage, step, 1.0, smooth)
         self.course.finish(stage, self.model)
 
 
-def _tokens(lesson: Lesson, processor: LlavaProcessor) -> tuple[list[int], list[int]]:
-    """Question and answer as tokens, and the labels: IGNORED where nothing is learned."""
-    text = cast("Any", processor).apply_chat_template(as_messages(lesson.question), add_generation_prompt=True)
-    question = _encoded(text, processor)
-    tokens = [token for given in question for token in [given] * (PICTURE_TOKENS if given == IMAGE else 1)]
-    labels = [IGNORED] * len(tokens)
-    for piece in lesson.answer:
-        new = _encoded(piece.text, processor)
-        tokens += new
-        labels += new if piece.learned else [IGNORED] * len(new)
-    return [*tokens, END], [*labels, END]
+@contextmanager
+def _blurred(embeddings: nn.Module) -> Iterator[None]:
+    """Add noise to the meaning of words, in one lesson more and in another less (NEFTune, Jain et al. 2023).
 
+    Words that people write for a thing lie around those that lessons have for it.
+    """
 
-def _last(row: Sequence[int], token: int) -> int:
-    """Where the token stands last; -1 where it does not."""
-    return max((index for index, given in enumerate(row) if given == token), default=-1)
+    def blur(_: nn.Module, __: object, words: Tensor) -> Tensor:
+        strength = NOISE * torch.rand(len(words), 1, 1, device=words.device)
+        return words + strength * torch.randn_like(words)
 
-
-def _encoded(text: str, processor: LlavaProcessor) -> list[int]:
-    ids: list[int] = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
-    return ids
+    hook = embeddings.register_forward_hook(blur)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _optimizer(model: LlavaForConditionalGeneration, learning_rate: float, tower: float) -> torch.optim.Optimizer:

@@ -27,7 +27,7 @@ def which_thing(scores: Tensor, labels: Tensor, rarity: Tensor) -> Tensor:
     output, the few patches of an artefact weigh little against all that show none: this learns them twice as fast.
     """
     parts = (torch.split(each, [THINGS, THINGS * COLOURS], dim=-1) for each in (scores, labels))
-    total = torch.zeros(())
+    total = scores.new_zeros(())
     for given, wanted in zip(*parts, strict=True):
         told, there = given.unflatten(-1, (THINGS, -1)), wanted.unflatten(-1, (THINGS, -1))
         lost = -(told.log_softmax(dim=-2) * there).sum(dim=-2) / there.sum(dim=-2).clamp(min=1)
@@ -43,7 +43,7 @@ def spoken_by(labels: Tensor, things: Tensor, names: Tensor, colours: Tensor, pl
     on_map = on_overlay.reshape(*labels.shape[:2], THINGS, COLOURS).amax(dim=2)
     tint = TINTED * _mean(tinted, colours)
     told = torch.stack([_mean(on_image, things) + tint, _mean(on_map, names), _mean(on_overlay, pairs) + tint], dim=1)
-    return (told + PLACED * places) @ turn()
+    return (told + PLACED * places) @ turn().to(places.device)
 
 
 def _mean(labels: Tensor, words: Tensor) -> Tensor:

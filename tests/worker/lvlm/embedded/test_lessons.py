@@ -8,6 +8,7 @@ from PIL import Image
 from transformers import LlavaProcessor
 
 from worker.lvlm.embedded import lessons, tints, wording
+from worker.lvlm.embedded.batches import IGNORED, STATUSES, as_pixels, collate
 from worker.lvlm.embedded.building import (
     HEADERS,
     IMAGE,
@@ -23,7 +24,7 @@ from worker.lvlm.embedded.building import (
 from worker.lvlm.embedded.lessons import Lesson, Material, draw_pictures, some_clusters
 from worker.lvlm.embedded.pupils import draw_scenes
 from worker.lvlm.embedded.scenes import Scene
-from worker.lvlm.embedded.teaching import IGNORED, STATUSES, Listener, answer_loss, as_pixels, collate
+from worker.lvlm.embedded.teaching import Listener, answer_loss
 from worker.lvlm.embedded.tower import COLOURS, THINGS, TINTS, dense_labels
 from worker.lvlm.transformers import as_messages
 from worker.method.critic import ClassSpecification

