@@ -44,7 +44,7 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
-from app.review.queries import sampled
+from app.review.blind import sampled
 from app.runs.parameters import (
     AcceptanceBar,
     AnalysisParameters,

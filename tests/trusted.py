@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.models import Answer, Critique, Project, Review, Run, TrustBar, User, Verdict, VerdictValue
 from app.models.figures import Estimate
 from app.models.trust_record import TrustRecord
-from app.review.queries import blind_sample
+from app.review.blind import blind_sample
 from app.trust.actions import AskedBar, set_bar
 
 OPPOSITE = {Answer.SPURIOUS: Answer.RELEVANT, Answer.RELEVANT: Answer.SPURIOUS}

@@ -13,7 +13,7 @@ from app.audit.actions import note_export
 from app.deps import DBSession
 from app.models import AgreedVerdict, Cluster, Critique, Explanation, Kind, Run, User, Verdict
 from app.review.agreed import Differences, agreed_on, differences_of
-from app.review.queries import blind_cases_left
+from app.review.blind import blind_cases_left
 from app.review.standing import standings
 from app.runs.queries import find_run
 

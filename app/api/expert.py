@@ -20,8 +20,8 @@ from app.decisions import queries as decisions
 from app.decisions.actions import MEASURED_ANEW, sign
 from app.deps import DBSession, find_project
 from app.models import Checkpoint, Decision, HoneypotAnswer, Origin, Project, Review
+from app.projects.queries import clusters_judged
 from app.review.actions import record_answer, take_back
-from app.review.queries import clusters_of
 from app.runs.parameters import EntryText
 from app.specifications.actions import save_version
 from app.specifications.queries import versions_of
@@ -76,7 +76,7 @@ def list_reviews(
     note_export("review", critique.id, critique.project_id, first=first, count=count)
     return session.scalars(
         select(Review)
-        .where(Review.cluster_id.in_(clusters_of(critique)))
+        .where(Review.cluster_id.in_(clusters_judged(critique)))
         .order_by(Review.created_at, Review.id)
         .offset(first)
         .limit(count)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Answer, Honeypot, HoneypotAnswer, HoneypotCase, Kind, Named, Project, Role, Run, State, User
 from app.models.figures import Estimate
-from app.review.queries import read_blind
+from app.review.blind import read_blind
 from app.statistics import wilson
 
 SHOWN = 6

@@ -16,7 +16,7 @@ from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
 from app.models import Checkpoint, Origin, Project, Role, Run, User
 from app.projects.queries import LoopState, Step, loop_state
 from app.projects.work import unfinished_run
-from app.review.queries import blind_cases_left
+from app.review.blind import blind_cases_left
 from app.runs.actions import start_run
 from app.runs.parameters import EvaluationParameters
 from app.storage import storage

@@ -12,7 +12,7 @@ from app.projects.queries import Step, loop_state
 from app.projects.work import unfinished_run
 from app.realignment import queries
 from app.realignment.forms import RealignmentForm
-from app.review.queries import blind_cases_left
+from app.review.blind import blind_cases_left
 from app.review.standing import standings
 from app.runs.actions import start_once
 from app.runs.belonging import ForeignError, need_run

@@ -6,7 +6,7 @@ from fastapi import HTTPException
 from sqlalchemy.orm import Session
 
 from app.models import Answer, HoneypotAnswer, Review, Run, User
-from app.review import honeypots, queries
+from app.review import answers, blind, honeypots
 
 GONE = "This case no longer exists."
 
@@ -17,12 +17,12 @@ def record_answer(
     """Adds the reader's word on a case; whether it is blind, and what kind of case it is, is decided here, never by the
     browser.
     """
-    asked, newest = queries.asked_and_newest(session, critique, reader, cluster_id)
+    asked, newest = answers.asked_and_newest(session, critique, reader, cluster_id)
     if not asked:
         return record_on_planted(session, critique, reader, cluster_id, answer)
     if newest is not None and newest.answer is answer:
         return newest  # sent twice
-    sample = dict(queries.blind_sample(session, critique, reader))
+    sample = dict(blind.blind_sample(session, critique, reader))
     reading_blind = not all(sample.values())
     if reading_blind and cluster_id not in sample:
         raise HTTPException(409, "This case comes after your first reading. Load the page again.")
@@ -33,7 +33,7 @@ def record_answer(
 
 
 def record_on_planted(session: Session, critique: Run, reader: User, case_id: UUID, answer: Answer) -> HoneypotAnswer:
-    sample = dict(queries.blind_sample(session, critique, reader))
+    sample = dict(blind.blind_sample(session, critique, reader))
     if case_id not in sample:
         raise HTTPException(404, GONE)
     newest = honeypots.newest_answer(session, reader, case_id)
@@ -52,8 +52,8 @@ def take_back(session: Session, critique: Run, reader: User) -> Review | Honeypo
 
     Once the blind reading is done its answers stay: a second answer would be given with the verdicts in view.
     """
-    reading_blind = not all(answered for _, answered in queries.blind_sample(session, critique, reader))
-    last = queries.last_answer(session, critique, reader, blind=reading_blind)
+    reading_blind = not all(answered for _, answered in blind.blind_sample(session, critique, reader))
+    last = answers.last_answer(session, critique, reader, blind=reading_blind)
     planted = honeypots.last_answer(session, critique, reader) if reading_blind else None
     mine = {"user_id": reader.id, "run_id": critique.id, "answer": Answer.WITHDRAWN}
     withdrawn: Review | HoneypotAnswer

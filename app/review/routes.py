@@ -13,8 +13,10 @@ from app.models import Answer, Kind, Project, Run, State, User
 from app.projects.lvlm import speaker_in, speaker_of
 from app.projects.queries import LoopState, Step, loop_state, newest_specification
 from app.projects.work import unfinished_run
-from app.review import agreed, queries, reliability
+from app.review import agreed, blind, cases, reliability
 from app.review.actions import record_answer, take_back
+from app.review.narrowed import Narrowed
+from app.review.worklist import worklist
 from app.runs.actions import start_once
 from app.runs.parameters import CalibrationParameters, CritiqueParameters
 
@@ -52,7 +54,7 @@ def show_review(
         step=Step.REVIEW,
         loop=loop,
         run=run,
-        **case_context(session, project, loop.critique, reader, queries.Narrowed(class_id, kind)),
+        **case_context(session, project, loop.critique, reader, Narrowed(class_id, kind)),
     )
 
 
@@ -75,13 +77,13 @@ def case_context(
     project: Project,
     critique: Run,
     reader: User,
-    narrowed: queries.Narrowed,
+    narrowed: Narrowed,
     cluster_id: UUID | None = None,
 ) -> dict[str, Any]:
     """What the block ``case`` needs: the next case, or the one given."""
-    work = queries.worklist(session, critique, reader, narrowed)
+    work = worklist(session, critique, reader, narrowed)
     shown = cluster_id or work.next_id
-    case = queries.load_case(session, critique, reader, shown, blind=work.blind) if shown else None
+    case = cases.load_case(session, critique, reader, shown, blind=work.blind) if shown else None
     target = next((each for each in project.classes if case and each.id == case.explanation.image.class_id), None)
     why = case.line.agreed if case and case.line.goes_by_others else None
     remaining = work.sample - work.sample_answered if work.blind else work.counts.left
@@ -91,7 +93,7 @@ def case_context(
         "work": work,
         "case": case,
         "target": target,
-        "said": queries.said_of(session, critique, target.id) if target else None,
+        "said": cases.said_of(session, critique, target.id) if target else None,
         "similar": agreed.similar_regions(session, critique, why) if why else [],
         "class_id": narrowed.class_id,
         "kind": narrowed.kind,
@@ -106,7 +108,7 @@ def show_differences(
     request: Request, session: DBSession, reader: Clinician, project: CurrentProject, critique: CurrentCritique
 ) -> Response:
     """The line that Review and Realign show by themselves, and the page behind it; closed during a blind reading."""
-    blind_left = queries.blind_cases_left(session, critique, reader)
+    blind_left = blind.blind_cases_left(session, critique, reader)
     told: dict[str, Any] = {
         "project": project,
         "critique": critique,
@@ -122,7 +124,7 @@ def show_differences(
 def show_reliability(
     request: Request, session: DBSession, reader: Clinician, project: CurrentProject, critique: CurrentCritique
 ) -> Response:
-    left = queries.blind_cases_left(session, critique, reader)
+    left = blind.blind_cases_left(session, critique, reader)
     if left:
         raise HTTPException(409, f"First comes your blind reading: {left} of its cases are open.")
     run, found = reliability.calibrations(session, critique)
@@ -165,7 +167,7 @@ def give_answer(
     if answer is Answer.WITHDRAWN:
         raise HTTPException(422, "An answer is taken back with Undo.")
     record_answer(session, critique, reader, cluster_id, answer)
-    return next_screen(request, session, project, critique, reader, queries.Narrowed(class_id, kind), None)
+    return next_screen(request, session, project, critique, reader, Narrowed(class_id, kind), None)
 
 
 @router.post("/{critique_id}/undo")
@@ -180,7 +182,7 @@ def undo(
 ) -> Response:
     withdrawn = take_back(session, critique, reader)
     shown = withdrawn.cluster_id if withdrawn else None
-    return next_screen(request, session, project, critique, reader, queries.Narrowed(class_id, kind), shown)
+    return next_screen(request, session, project, critique, reader, Narrowed(class_id, kind), shown)
 
 
 def next_screen(
@@ -189,7 +191,7 @@ def next_screen(
     project: Project,
     critique: Run,
     reader: User,
-    narrowed: queries.Narrowed,
+    narrowed: Narrowed,
     cluster_id: UUID | None,
 ) -> Response:
     if request.headers.get("HX-Request") != "true":

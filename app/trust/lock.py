@@ -16,7 +16,7 @@ from app.models import Project, Role, Run, TrustBar, User
 from app.models.figures import Estimate
 from app.models.trust_record import KEY, TrustRecord
 from app.projects.lvlm import speaker_in
-from app.review.queries import blind_cases_left
+from app.review.blind import blind_cases_left
 from app.runs.parameters import Parameters, RealignmentParameters
 from app.trust.agreement import ONE_CATEGORY
 from app.trust.figures import Agreement, whole_of

@@ -16,7 +16,7 @@ from app.models import Project
 from app.models.check_figures import CheckLine
 from app.projects.lvlm import speaker_in
 from app.projects.queries import REVIEW_SAMPLE, Step, loop_state, newest_critique
-from app.review.queries import blind_cases_left
+from app.review.blind import blind_cases_left
 from app.trust.actions import AskedBar, set_bar
 from app.trust.figures import trust_in
 from app.trust.lock import LEAST_CASES, LEAST_KAPPA, NOT_THEIRS, Lock, bars_of, lock_under, owns

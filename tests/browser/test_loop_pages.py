@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.db import reading, transaction
 from app.models import Answer, Decision, Kind, Project, Review, Run, Specification
-from app.review.queries import blind_sample
+from app.review.blind import blind_sample
 from tests import factories
 from tests.browser.conftest import Complaints
 from tests.drawn import DIGITS

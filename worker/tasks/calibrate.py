@@ -15,7 +15,7 @@ from app.db import reading
 from app.models import Answer, Cluster, Critique, Explanation, Image, Run, Verdict
 from app.models.figures import Estimate
 from app.models.reliability import Curve, CurvePoint, Reliability, ThresholdFigures
-from app.review.queries import standing_answers
+from app.review.answers import standing_answers
 from app.review.reliability import KEY, answers_given
 from app.runs.parameters import CalibrationParameters, CritiqueParameters
 from app.statistics import wilson

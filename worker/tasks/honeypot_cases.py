@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.db import reading
 from app.models import Cluster, HoneypotCase, Named, Run
 from app.pictures import drawing
-from app.review.queries import sampled
+from app.review.blind import sampled
 from app.storage import storage
 from worker.method import honeypots
 from worker.method.critic import ClassSpecification

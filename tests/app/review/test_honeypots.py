@@ -15,7 +15,8 @@ from app.db import reading, transaction
 from app.models import Answer, HoneypotAnswer, HoneypotCase, Named, Review, User
 from app.projects.queries import is_read
 from app.review.actions import record_answer
-from app.review.queries import blind_cases_left, count_cases, sampled
+from app.review.blind import blind_cases_left, sampled
+from app.review.counts import count_cases
 from app.review.reliability import answers_given
 from app.review.renewal import answered_critiques
 from app.review.standing import newest_answers, standings
@@ -269,7 +270,7 @@ def test_only_these_modules_know_of_planted_cases() -> None:
         "app/pictures/routes.py",
         "app/review/actions.py",
         "app/review/honeypots.py",
-        "app/review/queries.py",
+        "app/review/cases.py",
         "worker/tasks/honeypot_cases.py",
         "worker/tasks/plant.py",
     }

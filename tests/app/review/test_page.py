@@ -7,8 +7,8 @@ from sqlalchemy import delete, select
 
 from app.db import reading, transaction
 from app.models import Answer, Cluster, Explanation, Image, Project, Review, Run, User, Verdict, VerdictValue
-from app.review.queries import next_case, worklist
 from app.review.standing import standings
+from app.review.worklist import next_case, worklist
 from tests import factories
 from tests.app.conftest import Browser
 from tests.factories import (

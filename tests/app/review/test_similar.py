@@ -23,7 +23,9 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
-from app.review.queries import Narrowed, count_cases, load_case
+from app.review.cases import load_case
+from app.review.counts import count_cases
+from app.review.narrowed import Narrowed
 from app.review.standing import standings
 from app.runs.parameters import ConsensusParameters
 from tests import factories

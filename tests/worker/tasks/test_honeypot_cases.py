@@ -28,7 +28,7 @@ from app.models import (
     Verdict,
 )
 from app.review.actions import record_answer
-from app.review.queries import sampled
+from app.review.blind import sampled
 from app.review.reliability import KEY
 from app.review.standing import standings
 from app.runs.parameters import CalibrationParameters, ConsensusParameters, HoneypotParameters
