@@ -24,6 +24,7 @@ from app.pictures import routes as pictures
 from app.projects import routes as projects
 from app.realignment import routes as realignment
 from app.review import routes as review
+from app.review import settling
 from app.runs import routes as runs
 from app.specifications import routes as specifications
 from app.system import routes as system
@@ -40,6 +41,7 @@ PAGES: tuple[APIRouter, ...] = (
     behaviour.router,
     specifications.router,
     review.router,
+    settling.router,
     realignment.router,
     decisions.router,
     check.router,

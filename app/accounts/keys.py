@@ -29,6 +29,7 @@ SHORTCUTS = (
     Shortcut("spurious", "s", "Spurious: the model should not use this region", Part.REVIEW),
     Shortcut("relevant", "r", "Relevant: a good reason", Part.REVIEW),
     Shortcut("cant_tell", "t", "Can’t tell: it stays out of the training", Part.REVIEW),
+    Shortcut("note", "n", "Write a note; Escape leads back to the answers", Part.REVIEW),
     Shortcut("undo", "u", "Undo the last answer", Part.REVIEW),
     Shortcut("hide", "h", "Hide the regions while it is held", Part.PICTURES),
     Shortcut("larger", "+", "Enlarge", Part.PICTURES),

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.accounts.actions import find_by_password
 from app.accounts.attempts import attempts
 from app.api.bearer import Caller
-from app.api.critiques import find_critique, read_blind_first
+from app.api.critiques import closed_to, find_critique, read_blind_first
 from app.api.shapes import DecisionIn, DecisionOut, ReviewIn, ReviewOut, SpecificationIn, SpecificationOut
 from app.audit.actions import note_export, note_refusal
 from app.config import settings
@@ -70,13 +70,18 @@ def entries_of(asked: SpecificationIn, project: Project) -> tuple[EntryText, ...
 def list_reviews(
     session: DBSession, caller: Caller, run_id: UUID, first: First = 0, count: Count = 1000
 ) -> Sequence[Review]:
-    """Everything that people answered on a critique's clusters, in its order; the newest of a reader counts."""
+    """Everything that people answered on a critique's clusters, in its order; the newest of a reader counts.
+
+    One that ``settles`` counts before all readers'. A clinician is not given what others said of the cases that they
+    are still to read a second time.
+    """
     critique = find_critique(session, run_id)
     read_blind_first(session, critique, caller)
+    closed = closed_to(session, critique, caller)
     note_export("review", critique.id, critique.project_id, first=first, count=count)
     return session.scalars(
         select(Review)
-        .where(Review.cluster_id.in_(clusters_judged(critique)))
+        .where(Review.cluster_id.in_(clusters_judged(critique)), Review.cluster_id.not_in(closed))
         .order_by(Review.created_at, Review.id)
         .offset(first)
         .limit(count)
@@ -87,7 +92,7 @@ def list_reviews(
 def give_review(session: DBSession, caller: Caller, run_id: UUID, asked: ReviewIn) -> Review | HoneypotAnswer:
     """Your word on one cluster of a critique; whether it was given blind is decided here."""
     critique = find_critique(session, run_id)
-    return record_answer(session, critique, caller, asked.cluster_id, asked.answer)
+    return record_answer(session, critique, caller, asked.cluster_id, asked.answer, asked.note)
 
 
 @router.post("/runs/{run_id}/reviews/undo", tags=["verdicts and reviews"], response_model=ReviewOut)

@@ -12,6 +12,7 @@ from app.models import Answer, Kind, Origin, Role, Source, Specification, Split,
 from app.models.figures import Estimate, Figures
 from app.models.run import MATERIAL
 from app.projects.queries import LoopState, Step
+from app.review.forms import NoteText
 from app.runs.parameters import (
     AnalysisParameters,
     CalibrationParameters,
@@ -257,6 +258,7 @@ class DifferencesOut(Out):
 class ReviewIn(In):
     cluster_id: UUID
     answer: Literal[Answer.SPURIOUS, Answer.RELEVANT, Answer.CANT_TELL]
+    note: NoteText = Field("", description="why, in the reader's words")
 
 
 class ReviewOut(Out):
@@ -266,6 +268,8 @@ class ReviewOut(Out):
     user_id: UUID
     answer: Answer
     blind: bool
+    settles: bool = Field(description="an adjudicator's word where readers differed; it counts before theirs")
+    note: str
     created_at: datetime
 
 

@@ -43,6 +43,7 @@ TABLES: dict[str, tuple[Told, str]] = {
     "prediction": (Told.COUNTED, MADE_BY_RUNS),
     "epoch": (Told.COUNTED, MADE_BY_RUNS),
     "shard": (Told.NOT, "who holds which part of a run changes all the time; the run's own changes are told"),
+    "case_lock": (Told.NOT, "which case a reader has before them; their answer is told"),
     "lvlm_call": (Told.NOT, "it is a log itself, to which rows are only added"),
     "audit_entry": (Told.NOT, "it is the log"),
     "audit_check": (Told.NOT, "an entry for each check would move the very end that the check has just told"),
@@ -72,6 +73,7 @@ READABLE = frozenset({"trust"})  # of such a document, what a person decided is 
 # Statements that change rows without loading them. They are counted where they run, whatever table they are for; this
 # list is for people, who see here that nothing that is to be told row by row is changed so.
 BULK: dict[tuple[str, str, str], str] = {
+    ("app/review/locks.py", "update", "CaseLock"): "not told: the answer is",
     ("worker/tasks/read.py", "insert", "Image"): "counted",
     ("worker/tasks/predict.py", "insert", "Prediction"): "counted",
     ("worker/tasks/agree.py", "insert", "AgreedVerdict"): "counted",

@@ -3,6 +3,7 @@
 from app.models.agreed_verdict import AgreedVerdict, Source
 from app.models.audit_check import AuditCheck
 from app.models.audit_entry import Action, ActorKind, AuditEntry
+from app.models.case_lock import CaseLock
 from app.models.checkpoint import Checkpoint, Origin
 from app.models.cluster import Cluster
 from app.models.critique import Critique
@@ -37,6 +38,7 @@ __all__ = [
     "Answer",
     "AuditCheck",
     "AuditEntry",
+    "CaseLock",
     "Checkpoint",
     "Cluster",
     "Critique",

@@ -2,7 +2,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, UniqueConstraint
+from sqlalchemy import Float, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
@@ -22,7 +22,12 @@ class AgreedVerdict(Base):
     """What one consensus says of one cluster, and why. Each consensus adds its rows; the newest one done counts."""
 
     __tablename__ = "agreed_verdict"
-    __table_args__ = (UniqueConstraint("run_id", "cluster_id"),)
+    __table_args__ = (
+        UniqueConstraint("run_id", "cluster_id"),
+        Index(None, "run_id", "place"),
+        # All that counting what is left to read needs, so that it never touches the rows.
+        Index("ix_agreed_verdict_counts", "run_id", "class_id", "kind", "value", "source"),
+    )
 
     id: Mapped[Id]
     run_id: Mapped[UUID] = mapped_column(belongs_to("run"), doc="the consensus")
@@ -32,7 +37,8 @@ class AgreedVerdict(Base):
     source: Mapped[Source] = mapped_column(words(Source))
     overruled: Mapped[bool] = mapped_column(doc="the judge was sure of the opposite")
     kind: Mapped[int] = mapped_column(doc="of region: its number in the differences of the run's result")
-    place: Mapped[int | None] = mapped_column(doc="in the order of what to review next, from 1; none: after all these")
+    class_id: Mapped[UUID] = mapped_column(belongs_to("target_class"), doc="of the picture")
+    place: Mapped[int] = mapped_column(doc="in the order of review, from 1; what people had answered comes last")
     reason_id: Mapped[UUID | None] = mapped_column(
         belongs_to("cluster"), doc="the reviewed cluster without which the verdict would be another"
     )

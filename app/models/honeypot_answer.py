@@ -1,12 +1,12 @@
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
 from app.models.columns import Created, Id, belongs_to, words
-from app.models.review import Answer
+from app.models.review import LONGEST_NOTE, Answer
 
 
 class HoneypotAnswer(Base):
@@ -23,9 +23,11 @@ class HoneypotAnswer(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("user_account.id"))
     run_id: Mapped[UUID] = mapped_column(belongs_to("run"), doc="the critique under review")
     answer: Mapped[Answer] = mapped_column(words(Answer))
+    note: Mapped[str] = mapped_column(String(LONGEST_NOTE), default="", doc="as a review's")
     created_at: Mapped[Created]
 
     blind: ClassVar[bool] = True
+    settles: ClassVar[bool] = False
 
     @property
     def cluster_id(self) -> UUID:

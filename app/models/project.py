@@ -24,6 +24,9 @@ class Project(Base):
     draft: Mapped[dict[str, Any] | None] = mapped_column(
         JSON(none_as_null=True), doc="what was typed on the page New project; none: the project was made"
     )
+    second_readings: Mapped[int] = mapped_column(
+        default=10, doc="percent of the answered cases that another reader is asked about too"
+    )
     created_at: Mapped[Created]
     created_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("user_account.id"))
 

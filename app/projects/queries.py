@@ -25,6 +25,7 @@ from app.models import (
     State,
     Verdict,
 )
+from app.review.answers import is_judged
 
 # Work beside the loop: no step waits for it.
 BESIDE = (Kind.TRIAL, Kind.CALIBRATION, Kind.CONSENSUS, Kind.CHECK, Kind.HONEYPOT)
@@ -183,7 +184,7 @@ def clusters_read(critique: Run) -> Select[int]:
         later.created_at > Review.created_at,
     )
     return select(func.count(distinct(Review.cluster_id))).where(
-        Review.cluster_id.in_(clusters_judged(critique)), Review.answer != Answer.WITHDRAWN, ~overtaken
+        is_judged(critique, Review.cluster_id), Review.answer != Answer.WITHDRAWN, ~overtaken
     )
 
 

@@ -5,24 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer, joinedload
 
 from app.models import (
     AgreedVerdict,
-    Answer,
     Cluster,
     Critique,
     Explanation,
     Kind,
+    Review,
     Run,
-    Source,
     State,
     Verdict,
     VerdictValue,
 )
 from app.models.figures import Estimate
-from app.review.standing import newest_answers_on, newest_consensus, settle
+from app.review.standing import Said, by_cluster, newest_consensus, settle
 from app.runs.queries import runs_on
 from app.statistics import wilson
 
@@ -80,11 +79,6 @@ def agreed_on(critique: Run, cluster_id: InstrumentedAttribute[UUID]) -> ColumnE
     return and_(AgreedVerdict.cluster_id == cluster_id, AgreedVerdict.run_id == newest_consensus(critique.id))
 
 
-def unreviewed_value() -> ColumnElement[VerdictValue]:
-    """What stands where nobody has answered; a row that went by an answer taken back since says nothing any more."""
-    return case((AgreedVerdict.source.in_([Source.PROBE, Source.JUDGE]), AgreedVerdict.value), else_=Verdict.value)
-
-
 def differences_of(session: Session, critique: Run) -> Differences:
     without_results = (defer(Run.result), defer(Run.error_details))
     runs = session.scalars(runs_on(critique.id, Kind.CONSENSUS).options(*without_results)).all()
@@ -112,22 +106,29 @@ def difference(told: dict[str, Any]) -> Difference:
     )
 
 
-def similar_regions(session: Session, critique: Run, agreed: AgreedVerdict) -> list[Similar]:
-    """Why it was agreed so: the review that decided first, where one did, then the nearest regions."""
+def similar_regions(session: Session, critique: Run, agreed: AgreedVerdict, closed: frozenset[UUID]) -> list[Similar]:
+    """Why it was agreed so: the review that decided first, where one did, then the nearest regions.
+
+    closed: those that the reader is still to read a second time, of which people's word is not told.
+    """
     chosen = [agreed.reason_id, *(UUID(each) for each in agreed.nearest)]
     ids = list(dict.fromkeys(each for each in chosen if each is not None))
     of_critique = select(Critique.id).where(Critique.run_id == critique.id)
+    told = and_(Review.cluster_id == Cluster.id, Cluster.id.not_in(closed))
     rows = session.execute(
-        select(Cluster, Verdict.value)
+        select(Cluster, Verdict.value, Review)
+        .select_from(Cluster)
         .outerjoin(Verdict, and_(Verdict.cluster_id == Cluster.id, Verdict.critique_id.in_(of_critique)))
+        .outerjoin(Review, told)
         .where(Cluster.id.in_(ids))
+        .order_by(Review.created_at, Review.id)
         .options(joinedload(Cluster.explanation).joinedload(Explanation.image))
-    )
-    answers = newest_answers_on(session, ids)
-    found = {cluster.id: similar(cluster, value, answers.get(cluster.id, {})) for cluster, value in rows}
+    ).all()
+    said = by_cluster(review for _, _, review in rows if review is not None)
+    found = {cluster.id: similar(cluster, value, said.get(cluster.id, Said())) for cluster, value, _ in rows}
     return [found[each] for each in ids if each in found]
 
 
-def similar(cluster: Cluster, judged: VerdictValue | None, answers: dict[UUID, Answer]) -> Similar:
-    said = settle(answers)
-    return Similar(cluster, said or judged or VerdictValue.UNCERTAIN, by_person=said is not None)
+def similar(cluster: Cluster, judged: VerdictValue | None, said: Said) -> Similar:
+    settled = settle(said)
+    return Similar(cluster, settled or judged or VerdictValue.UNCERTAIN, by_person=settled is not None)

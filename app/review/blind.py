@@ -6,13 +6,16 @@ A few planted cases lie among it where there are some.
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Subquery, and_, false, func, select, true, union_all
+from sqlalchemy import Subquery, false, func, select, true, union_all
 from sqlalchemy.orm import Session
 
-from app.models import Role, Run, User, Verdict
+from app.models import Cluster, Role, Run, State, User, Verdict
 from app.projects.queries import REVIEW_SAMPLE, clusters_judged
 from app.review import honeypots
-from app.review.answers import standing_answers
+from app.review.answers import is_answered
+
+# By critique, once it is done: its clusters never change, and to choose among all of them takes a while.
+SAMPLES: dict[UUID, tuple[UUID, ...]] = {}
 
 
 @dataclass(frozen=True, order=True)
@@ -34,24 +37,23 @@ def read_blind(session: Session, critique: Run, reader: User) -> list[ReadBlind]
 
     Cluster ids are random, so the smallest ones are a random sample, and the same one for every reader.
     """
-    sample = sampled(critique)
-    standing = standing_answers(critique)
-    mine = and_(standing.c.cluster_id == sample.c.cluster_id, standing.c.user_id == reader.id)
-    clusters = select(sample.c.cluster_id, standing.c.user_id.is_not(None), false()).outerjoin(standing, mine)
+    known = SAMPLES.get(critique.id)
+    among = Cluster.id.in_(select(sampled(critique).c.cluster_id) if known is None else known)
+    clusters = select(Cluster.id, is_answered(Cluster.id, by=reader.id), false()).where(among)
     planted = honeypots.planted_for(critique, reader).add_columns(true())
-    return sorted(ReadBlind(*row) for row in session.execute(union_all(clusters, planted)))
+    found = sorted(ReadBlind(*row) for row in session.execute(union_all(clusters, planted)))
+    if critique.state is State.SUCCEEDED:
+        SAMPLES[critique.id] = tuple(each.id for each in found if not each.planted)
+    return found
 
 
 def sampled(critique: Run) -> Subquery:
     """Where there are few clusters, half of them are read blind, so that some are left to be read with the critic."""
-    total = select(func.count()).select_from(clusters_judged(critique).subquery()).scalar_subquery()
-    ordered = (
-        clusters_judged(critique)
-        .add_columns(func.row_number().over(order_by=Verdict.cluster_id).label("place"))
-        .subquery()
-    )
-    chosen = select(ordered.c.cluster_id).where(ordered.c.place <= REVIEW_SAMPLE, ordered.c.place * 2 <= total + 1)
-    return chosen.subquery()
+    first = clusters_judged(critique).order_by(Verdict.cluster_id).limit(2 * REVIEW_SAMPLE).subquery()
+    place = func.row_number().over(order_by=first.c.cluster_id).label("place")
+    ordered = select(first.c.cluster_id, place, func.count().over().label("total")).subquery()
+    half = ordered.c.place * 2 <= ordered.c.total + 1
+    return select(ordered.c.cluster_id).where(ordered.c.place <= REVIEW_SAMPLE, half).subquery()
 
 
 def blind_cases_left(session: Session, critique: Run, reader: User) -> int:

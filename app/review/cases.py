@@ -15,6 +15,7 @@ from app.models import (
     Explanation,
     HoneypotCase,
     Image,
+    Review,
     Run,
     Source,
     Specification,
@@ -25,7 +26,7 @@ from app.models import (
 )
 from app.review import honeypots
 from app.review.agreed import agreed_on
-from app.review.answers import standing_answers
+from app.review.answers import is_answered, newest_review
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Line:
     mine: Answer | None
     verdict: Verdict | None
     agreed: AgreedVerdict | None = None
+    note: str = ""  # of the reader's newest answer, taken back or not
 
     @property
     def goes_by_others(self) -> bool:
@@ -50,20 +52,6 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One screen: a picture, the cluster asked about, and the lines of all its clusters."""
-
-    explanation: Explanation
-    line: Line  # of the cluster asked about
-    lines: Sequence[Line]
-    regions: int
-
-    @property
-    def asked(self) -> Cluster | HoneypotCase:
-        return self.line.cluster
-
-
-@dataclass(frozen=True)
 class Said:
     """What the specification under which the critic read says of the picture's class."""
 
@@ -72,39 +60,68 @@ class Said:
     relevant: str
 
 
+@dataclass(frozen=True)
+class Case:
+    """One screen: a picture, the cluster asked about, and the lines of all its clusters."""
+
+    explanation: Explanation
+    line: Line  # of the cluster asked about
+    lines: Sequence[Line]
+    regions: int
+    said: Said | None
+    read_before: bool = False  # by somebody else; never told in a blind reading
+
+    @property
+    def asked(self) -> Cluster | HoneypotCase:
+        return self.line.cluster
+
+
 def load_case(session: Session, critique: Run, reader: User, cluster_id: UUID, *, blind: bool) -> Case | None:
     """In a blind reading the verdicts are not even read from the database."""
-    standing = standing_answers(critique)
-    mine = and_(standing.c.cluster_id == Cluster.id, standing.c.user_id == reader.id)
     shown = select(Cluster.explanation_id).where(Cluster.id == cluster_id).scalar_subquery()
     is_open = false() if blind else true()
-    in_critique = and_(
-        Verdict.cluster_id == Cluster.id,
-        Verdict.critique_id.in_(select(Critique.id).where(Critique.run_id == critique.id)),
-        is_open,
+    specification_id = UUID(critique.parameters["specification_id"])
+    of_class = and_(
+        SpecificationEntry.specification_id == specification_id, SpecificationEntry.class_id == Image.class_id
     )
+    in_critique = and_(Critique.explanation_id == Cluster.explanation_id, Critique.run_id == critique.id)
     rows = session.execute(
-        select(Cluster, standing.c.answer, Verdict, AgreedVerdict)
+        select(Cluster, Review, Verdict, AgreedVerdict, and_(is_answered(Cluster.id), is_open))
+        .add_columns(Specification.version, SpecificationEntry.spurious, SpecificationEntry.relevant)
         .join(Explanation, Explanation.id == Cluster.explanation_id)
         .join(Image, Image.id == Explanation.image_id)
-        .outerjoin(standing, mine)
-        .outerjoin(Verdict, in_critique)
+        .outerjoin(Review, Review.id == newest_review(Cluster.id, reader))
+        .outerjoin(Critique, in_critique)
+        .outerjoin(Verdict, and_(Verdict.critique_id == Critique.id, Verdict.cluster_id == Cluster.id, is_open))
         .outerjoin(AgreedVerdict, and_(agreed_on(critique, Cluster.id), is_open))
+        .outerjoin(SpecificationEntry, of_class)
+        .outerjoin(Specification, Specification.id == SpecificationEntry.specification_id)
         .where(Cluster.explanation_id == shown)
         .order_by(Cluster.number)
         .options(contains_eager(Cluster.explanation).contains_eager(Explanation.image))
     ).all()
-    lines = [Line(*row) for row in rows]
-    asked = next((line for line in lines if line.cluster.id == cluster_id), None)
-    if asked is not None:
-        return Case(asked.cluster.explanation, asked, lines, len(lines))
-    return load_planted(session, critique, cluster_id) if blind else None
+    lines = [line_of(*row[:4]) for row in rows]
+    place = next((place for place, line in enumerate(lines) if line.cluster.id == cluster_id), None)
+    if place is None:
+        return load_planted(session, critique, reader, cluster_id) if blind else None
+    line, (answered, version, spurious, relevant) = lines[place], rows[place][4:]
+    said = Said(version, spurious, relevant) if version else None
+    return Case(rows[place][0].explanation, line, lines, len(lines), said, bool(answered) and line.mine is None)
 
 
-def load_planted(session: Session, critique: Run, case_id: UUID) -> Case | None:
+def line_of(cluster: Cluster, review: Review | None, verdict: Verdict | None, agreed: AgreedVerdict | None) -> Line:
+    stands = review is not None and review.answer is not Answer.WITHDRAWN
+    return Line(cluster, review.answer if review and stands else None, verdict, agreed, review.note if review else "")
+
+
+def load_planted(session: Session, critique: Run, reader: User, case_id: UUID) -> Case | None:
     planted = honeypots.case_of(session, critique, case_id)
-    line = Line(planted, None, None) if planted else None
-    return Case(planted.explanation, line, [line], planted.regions) if planted and line else None
+    if planted is None:
+        return None
+    given = honeypots.newest_answer(session, reader, case_id)
+    line = Line(planted, None, None, note=given.note if given else "")
+    said = said_of(session, critique, planted.explanation.image.class_id)
+    return Case(planted.explanation, line, [line], planted.regions, said)
 
 
 def said_of(session: Session, critique: Run, class_id: UUID) -> Said | None:

@@ -1,15 +1,16 @@
 """How many clusters of a critique are read, and how many are left to read."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
-from sqlalchemy import Subquery, and_, case, func, select
+from sqlalchemy import case, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from app.models import AgreedVerdict, Answer, Critique, Explanation, Image, Run, Verdict, VerdictValue
+from app.models import Critique, Run, User, Verdict, VerdictValue
 from app.models.figures import Estimate
-from app.review.agreed import agreed_on, unreviewed_value
-from app.review.answers import standing_answers
-from app.review.narrowed import ALL, Narrowed
+from app.review.answers import answers_by_cluster, readers_differ
+from app.review.order import ALL, Narrowed, cases_of
+from app.review.second import is_open
 from app.statistics import wilson
 
 
@@ -20,6 +21,8 @@ class Counts:
     total: int
     answered: int  # by anyone
     uncertain_left: int  # that stand as uncertain and nobody answered
+    second: int  # answered by one other person, whom this reader is asked to follow
+    differ: int  # on which readers differ and nobody has settled it
     agreement: Estimate  # of the judge with blind readers, where both said spurious or relevant
 
     @property
@@ -27,47 +30,42 @@ class Counts:
         return self.total - self.answered
 
 
-def count_cases(session: Session, critique: Run, narrowed: Narrowed = ALL) -> Counts:
-    answers = answers_by_cluster(critique)
-    unanswered = answers.c.answers.is_(None)
-    uncertain = Verdict.value == VerdictValue.UNCERTAIN
-    stays_uncertain = unreviewed_value() == VerdictValue.UNCERTAIN
-    agreeing = case(
-        (Verdict.value == VerdictValue.SPURIOUS, answers.c.blind_spurious),
-        (Verdict.value == VerdictValue.RELEVANT, answers.c.blind_relevant),
-        else_=0,
-    )
-    compared = case((uncertain, 0), else_=answers.c.blind_spurious + answers.c.blind_relevant)
-    total, left, uncertain_left, agreed, n = session.execute(
-        select(
-            func.count(),
-            func.sum(case((unanswered, 1), else_=0)),
-            func.sum(case((and_(unanswered, stays_uncertain), 1), else_=0)),
-            func.sum(agreeing),
-            func.sum(compared),
-        )
-        .select_from(Verdict)
+def count_cases(
+    session: Session, critique: Run, reader: User, consensus: UUID | None, percent: int = 0, narrowed: Narrowed = ALL
+) -> Counts:
+    """consensus: the newest one done; percent: of the answered cases that are read twice.
+
+    All are counted in an index alone; what people answered is little, and is looked up.
+    """
+    cases = cases_of(critique, consensus, narrowed).subquery()
+    answers = answers_by_cluster(reader)
+    judged = (
+        select(Verdict.value)
         .join(Critique, Critique.id == Verdict.critique_id)
-        .join(Explanation, Explanation.id == Critique.explanation_id)
-        .join(Image, Image.id == Explanation.image_id)
-        .outerjoin(answers, answers.c.cluster_id == Verdict.cluster_id)
-        .outerjoin(AgreedVerdict, agreed_on(critique, Verdict.cluster_id))
-        .where(Critique.run_id == critique.id, narrowed.condition)
+        .where(Critique.run_id == critique.id, Verdict.cluster_id == answers.c.cluster_id)
+        .scalar_subquery()
+    )
+    compared = answers.c.blind_spurious + answers.c.blind_relevant
+    uncertain = or_(compared == 0, judged == VerdictValue.UNCERTAIN)  # the verdict is looked up for blind answers only
+    agreeing = case((judged == VerdictValue.SPURIOUS, answers.c.blind_spurious), else_=answers.c.blind_relevant)
+    whole = select(func.count().label("total"), func.count().filter(cases.c.unsure).label("unsure")).select_from(cases)
+    mine = cases_of(critique, consensus, narrowed).subquery()
+    read = (
+        select(
+            func.count().label("answered"),
+            func.count().filter(mine.c.unsure).label("answered_unsure"),
+            func.count().filter(is_open(answers, percent)).label("second"),
+            func.count().filter(readers_differ(answers)).label("differ"),
+            func.sum(case((uncertain, 0), else_=agreeing)).label("agreed"),
+            func.sum(case((uncertain, 0), else_=compared)).label("compared"),
+        )
+        .select_from(answers)
+        .join(mine, mine.c.cluster_id == answers.c.cluster_id)
+    ).subquery()
+    whole_table = whole.subquery()
+    total, unsure, answered, answered_unsure, second, differ, agreed, n = session.execute(
+        select(whole_table, read).join(read, true())
     ).one()
     # PostgreSQL gives the sum of a sum as a Decimal, which no float can be multiplied with.
-    return Counts(total, total - (left or 0), uncertain_left or 0, wilson(int(agreed or 0), int(n or 0)))
-
-
-def answers_by_cluster(critique: Run) -> Subquery:
-    standing = standing_answers(critique)
-    blind = standing.c.blind.is_(True)
-    return (
-        select(
-            standing.c.cluster_id,
-            func.count().label("answers"),
-            func.sum(case((and_(blind, standing.c.answer == Answer.SPURIOUS), 1), else_=0)).label("blind_spurious"),
-            func.sum(case((and_(blind, standing.c.answer == Answer.RELEVANT), 1), else_=0)).label("blind_relevant"),
-        )
-        .group_by(standing.c.cluster_id)
-        .subquery()
-    )
+    agreement = wilson(int(agreed or 0), int(n or 0))
+    return Counts(total, answered, unsure - answered_unsure, second, differ, agreement)

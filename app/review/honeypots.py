@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.models import Answer, Explanation, HoneypotAnswer, HoneypotCase, Review, Run, User
-from app.projects.queries import clusters_judged
+from app.review.answers import is_judged
 
 
 def planted_for(critique: Run, reader: User) -> Select[UUID, bool]:
@@ -19,7 +19,7 @@ def planted_for(critique: Run, reader: User) -> Select[UUID, bool]:
     """
     begun = (
         select(func.min(Review.created_at))
-        .where(Review.user_id == reader.id, Review.cluster_id.in_(clusters_judged(critique)))
+        .where(Review.user_id == reader.id, is_judged(critique, Review.cluster_id))
         .scalar_subquery()
     )
     newest = (

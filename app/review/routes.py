@@ -4,35 +4,29 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from app.deps import Clinician, CurrentProject, DBSession, page
-from app.models import Answer, Kind, Project, Run, State, User
+from app.models import Project, Run, User
 from app.projects.lvlm import speaker_in, speaker_of
 from app.projects.queries import LoopState, Step, loop_state, newest_specification
 from app.projects.work import unfinished_run
 from app.review import agreed, blind, cases, reliability
 from app.review.actions import record_answer, take_back
-from app.review.narrowed import Narrowed
-from app.review.worklist import worklist
+from app.review.current import CurrentCritique
+from app.review.forms import GivenAnswer, Note
+from app.review.locks import renew, take_turns
+from app.review.order import Narrowed
+from app.review.second import open_to
+from app.review.worklist import shown_case, take_this, worklist
 from app.runs.actions import start_once
 from app.runs.parameters import CalibrationParameters, CritiqueParameters
 
 router = APIRouter(prefix="/projects/{project_id}/review")
 
 SECONDS_A_CASE = 6.0  # what a practised reader takes
-
-
-def get_critique(session: DBSession, project: CurrentProject, critique_id: UUID) -> Run:
-    run = session.get(Run, critique_id)
-    if run is None or run.project_id != project.id or run.kind is not Kind.CRITIQUE or run.state is not State.SUCCEEDED:
-        raise HTTPException(404, "This project has no such critique.")
-    return run
-
-
-CurrentCritique = Annotated[Run, Depends(get_critique)]
 
 
 @router.get("")
@@ -79,13 +73,16 @@ def case_context(
     reader: User,
     narrowed: Narrowed,
     cluster_id: UUID | None = None,
+    *,
+    writing: Session | None = None,
 ) -> dict[str, Any]:
-    """What the block ``case`` needs: the next case, or the one given."""
-    work = worklist(session, critique, reader, narrowed)
-    shown = cluster_id or work.next_id
+    """What the block ``case`` needs: the next case, or the one given; writing: the session, where it may write."""
+    work = worklist(session, project, critique, reader, narrowed)
+    shown = cluster_id or shown_case(writing, project, critique, reader, work, narrowed)
     case = cases.load_case(session, critique, reader, shown, blind=work.blind) if shown else None
     target = next((each for each in project.classes if case and each.id == case.explanation.image.class_id), None)
     why = case.line.agreed if case and case.line.goes_by_others else None
+    closed = open_to(session, critique, reader, project.second_readings) if why and work.counts.second else frozenset()
     remaining = work.sample - work.sample_answered if work.blind else work.counts.left
     return {
         "project": project,
@@ -93,8 +90,8 @@ def case_context(
         "work": work,
         "case": case,
         "target": target,
-        "said": cases.said_of(session, critique, target.id) if target else None,
-        "similar": agreed.similar_regions(session, critique, why) if why else [],
+        "said": case.said if case else None,
+        "similar": agreed.similar_regions(session, critique, why, closed) if why else [],
         "class_id": narrowed.class_id,
         "kind": narrowed.kind,
         "chosen_class": next((each for each in project.classes if each.id == narrowed.class_id), None),
@@ -160,13 +157,12 @@ def give_answer(
     project: CurrentProject,
     critique: CurrentCritique,
     cluster_id: Annotated[UUID, Form()],
-    answer: Annotated[Answer, Form()],
+    answer: GivenAnswer,
+    note: Note = "",
     class_id: Annotated[UUID | None, Form()] = None,
     kind: Annotated[int | None, Form()] = None,
 ) -> Response:
-    if answer is Answer.WITHDRAWN:
-        raise HTTPException(422, "An answer is taken back with Undo.")
-    record_answer(session, critique, reader, cluster_id, answer)
+    record_answer(session, critique, reader, cluster_id, answer, note)
     return next_screen(request, session, project, critique, reader, Narrowed(class_id, kind), None)
 
 
@@ -181,8 +177,18 @@ def undo(
     kind: Annotated[int | None, Form()] = None,
 ) -> Response:
     withdrawn = take_back(session, critique, reader)
+    if withdrawn is not None and not withdrawn.blind:
+        take_turns(session, critique)
+        take_this(session, critique, reader, withdrawn.cluster_id)
     shown = withdrawn.cluster_id if withdrawn else None
     return next_screen(request, session, project, critique, reader, Narrowed(class_id, kind), shown)
+
+
+@router.post("/{critique_id}/at-work")
+def stay_at_work(session: DBSession, reader: Clinician, critique: CurrentCritique) -> Response:
+    """The reader's page sends it while they move: their case stays theirs."""
+    renew(session, critique, reader)
+    return Response(status_code=204)
 
 
 def next_screen(
@@ -198,5 +204,5 @@ def next_screen(
         chosen = {"class_id": narrowed.class_id, "kind": narrowed.kind}
         query = urlencode({name: value for name, value in chosen.items() if value is not None})
         return RedirectResponse(f"/projects/{project.id}/review{'?' if query else ''}{query}", 303)
-    context = case_context(session, project, critique, reader, narrowed, cluster_id)
+    context = case_context(session, project, critique, reader, narrowed, cluster_id, writing=session)
     return page(request, "review/review.html", "case", **context)

@@ -1,11 +1,11 @@
 """What stands for each cluster: people's word where there is one, else the consensus's, else the judge's."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, Select, and_, select
+from sqlalchemy import ScalarSelect, and_, select
 from sqlalchemy.orm import Session
 
 from app.models import (
@@ -33,6 +33,23 @@ CERTAINTY = {VerdictValue.SPURIOUS: 1.0, VerdictValue.RELEVANT: 0.0, VerdictValu
 
 
 @dataclass(frozen=True)
+class Said:
+    """What people said of one cluster: each reader's newest answer, and each adjudicator's, the newest last.
+
+    An answer that was taken back is there as withdrawn.
+    """
+
+    answers: dict[UUID, Answer] = field(default_factory=dict)
+    settlements: dict[UUID, Answer] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> Answer | None:
+        """What an adjudicator has decided, the newest one."""
+        standing = [answer for answer in self.settlements.values() if answer is not Answer.WITHDRAWN]
+        return standing[-1] if standing else None
+
+
+@dataclass(frozen=True)
 class Standing:
     """The verdict that goes on to realignment; ``uncertain`` stays out of the loss."""
 
@@ -55,32 +72,38 @@ def newest_consensus(critique_id: UUID) -> ScalarSelect[UUID]:
     return done.with_only_columns(Run.id).limit(1).scalar_subquery()
 
 
-def newest_answers(session: Session, critique_id: UUID) -> dict[UUID, dict[UUID, Answer]]:
-    """By cluster and reader. A person's word on a cluster outlasts the critique in which it was given."""
-    return by_cluster(
-        session,
+def newest_answers(session: Session, critique_id: UUID) -> dict[UUID, Said]:
+    """By cluster. A person's word on a cluster outlasts the critique in which it was given."""
+    reviews = (
         select(Review)
         .join(Cluster, Cluster.id == Review.cluster_id)
         .join(Critique, Critique.explanation_id == Cluster.explanation_id)
-        .where(Critique.run_id == critique_id),
+        .where(Critique.run_id == critique_id)
+        .order_by(Review.created_at, Review.id)
     )
+    return by_cluster(session.scalars(reviews))
 
 
-def newest_answers_on(session: Session, cluster_ids: Sequence[UUID]) -> dict[UUID, dict[UUID, Answer]]:
-    """By cluster and reader, of these clusters alone."""
-    return by_cluster(session, select(Review).where(Review.cluster_id.in_(cluster_ids)))
+def by_cluster(reviews: Iterable[Review]) -> dict[UUID, Said]:
+    """reviews: the oldest first."""
+    found: dict[UUID, Said] = defaultdict(Said)
+    for review in reviews:
+        said = found[review.cluster_id]
+        words = said.settlements if review.settles else said.answers
+        words.pop(review.user_id, None)  # so that the newest is the last
+        words[review.user_id] = review.answer
+    return found
 
 
-def by_cluster(session: Session, reviews: Select[Review]) -> dict[UUID, dict[UUID, Answer]]:
-    answers: dict[UUID, dict[UUID, Answer]] = defaultdict(dict)
-    for review in session.scalars(reviews.order_by(Review.created_at, Review.id)):
-        answers[review.cluster_id][review.user_id] = review.answer
-    return answers
+def settle(said: Said) -> VerdictValue | None:
+    """What counts of all that people said of a cluster; everything that goes by their word asks here.
 
-
-def settle(answers: dict[UUID, Answer]) -> VerdictValue | None:
-    """What people's newest answers come to; where they differ among themselves, nobody knows. None without any."""
-    given = {WORDS[answer] for answer in answers.values() if answer is not Answer.WITHDRAWN}
+    An adjudicator's word, the newest one; else what all readers agree on. Where they differ nobody knows yet, so that
+    it stays out of the training: neither the newest of them nor most of them need be right. None without any answer.
+    """
+    if said.settled is not None:
+        return WORDS[said.settled]
+    given = {WORDS[answer] for answer in said.answers.values() if answer is not Answer.WITHDRAWN}
     if not given:
         return None
     return given.pop() if len(given) == 1 else VerdictValue.UNCERTAIN
@@ -89,22 +112,25 @@ def settle(answers: dict[UUID, Answer]) -> VerdictValue | None:
 def stands(
     judged: tuple[VerdictValue, float],
     agreed: tuple[VerdictValue, float, Source] | None,
-    answers: dict[UUID, Answer],
+    said: Said,
 ) -> tuple[VerdictValue, float, Source]:
     """The verdict, P(spurious) and whose word that is.
 
     A consensus that went by a review of this very cluster which was taken back since says nothing of it any more.
     """
-    said = settle(answers)
-    if said is not None:
-        return said, CERTAINTY[said], Source.REVIEW
+    settled = settle(said)
+    if settled is not None:
+        return settled, CERTAINTY[settled], Source.REVIEW
     if agreed is not None and agreed[2] is not Source.REVIEW:
         return agreed
     return (*judged, Source.JUDGE)
 
 
-def standings(session: Session, critique_id: UUID) -> list[Standing]:
-    """One for each cluster with a verdict, in the order of the alignment set."""
+def standings(session: Session, critique_id: UUID, closed: frozenset[UUID] = frozenset()) -> list[Standing]:
+    """One for each cluster with a verdict, in the order of the alignment set.
+
+    closed: clusters of which people's word is not to be told, so that it stands as if nobody had answered.
+    """
     answers = newest_answers(session, critique_id)
     of_newest = and_(AgreedVerdict.cluster_id == Cluster.id, AgreedVerdict.run_id == newest_consensus(critique_id))
     agreed_columns = (AgreedVerdict.value, AgreedVerdict.p_spurious, AgreedVerdict.source)
@@ -122,6 +148,7 @@ def standings(session: Session, critique_id: UUID) -> list[Standing]:
     found = []
     for cluster_id, explanation_id, number, share, judged, p_spurious, *agreed in session.execute(statement):
         known = (agreed[0], agreed[1], agreed[2]) if agreed[0] is not None else None
-        standing = stands((judged, p_spurious), known, answers.get(cluster_id, {}))
+        said = Said() if cluster_id in closed else answers.get(cluster_id, Said())
+        standing = stands((judged, p_spurious), known, said)
         found.append(Standing(cluster_id, explanation_id, number, share, *standing))
     return found

@@ -1,71 +1,102 @@
 """Which case a reader sees next.
 
-A case is one cluster in its picture. A reader first answers the blind sample; then come all other clusters that nobody
-has answered: first those whose review would change most by the newest consensus, then the least certain and most
-influential.
+A case is one cluster in its picture. A reader first answers the blind sample; then come the cases that are read twice
+and that one other person has answered; then all that nobody has answered, in their order.
 """
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from app.models import AgreedVerdict, Cluster, Critique, Explanation, Image, Run, User, Verdict, VerdictValue
-from app.review.agreed import agreed_on, unreviewed_value
-from app.review.answers import standing_answers
+from app.db import transaction
+from app.models import Cluster, Project, Run, User
+from app.review.answers import answers_by_cluster, is_answered
 from app.review.blind import read_blind
 from app.review.counts import Counts, count_cases
-from app.review.narrowed import ALL, Narrowed
+from app.review.locks import Held, held_by, take, take_turns
+from app.review.order import ALL, Narrowed, cases_of
+from app.review.second import is_open
 
 
 @dataclass(frozen=True)
 class Worklist:
-    """Where a reader stands in a critique; ``next_id`` is the cluster to show, None when all are answered."""
+    """Where a reader stands in a critique."""
 
     blind: bool
     sample: int  # cases to read blind
     sample_answered: int  # of them, by this reader
     planted: bool  # whether any of them is
+    next_blind: UUID | None  # a cluster, or a planted case
     counts: Counts
-    next_id: UUID | None  # a cluster's, or in a blind reading that of a planted case
+    held: Held
 
 
-def worklist(session: Session, critique: Run, reader: User, narrowed: Narrowed = ALL) -> Worklist:
-    counts = count_cases(session, critique, narrowed)
+def worklist(session: Session, project: Project, critique: Run, reader: User, narrowed: Narrowed = ALL) -> Worklist:
+    held = held_by(session, critique, reader, narrowed)
+    counts = count_cases(session, critique, reader, held.consensus, project.second_readings, narrowed)
     sample = read_blind(session, critique, reader)
     open_cases = [each.id for each in sample if not each.answered]
-    next_id = open_cases[0] if open_cases else next_case(session, critique, narrowed)
-    planted = any(each.planted for each in sample)
-    return Worklist(bool(open_cases), len(sample), len(sample) - len(open_cases), planted, counts, next_id)
+    return Worklist(
+        blind=bool(open_cases),
+        sample=len(sample),
+        sample_answered=len(sample) - len(open_cases),
+        planted=any(each.planted for each in sample),
+        next_blind=open_cases[0] if open_cases else None,
+        counts=counts,
+        held=held,
+    )
 
 
-def next_case(session: Session, critique: Run, narrowed: Narrowed = ALL) -> UUID | None:
-    """In the order of the newest consensus; after that what stands as uncertain, then by doubt times influence.
+def shown_case(
+    session: Session | None, project: Project, critique: Run, reader: User, work: Worklist, narrowed: Narrowed
+) -> UUID | None:
+    """The case to show, which is the reader's from now on; None where all is read, or others have what is left.
 
-    Influence is evidence plus effect.
+    session: one that may write; without one a lock that has to be written gets a transaction of its own.
     """
-    standing = standing_answers(critique)
-    doubt = 1 - 2 * func.abs(Verdict.p_spurious - 0.5)
-    influence = Cluster.share + func.abs(Cluster.effect)
-    return session.scalar(
-        select(Verdict.cluster_id)
-        .join(Critique, Critique.id == Verdict.critique_id)
-        .join(Cluster, Cluster.id == Verdict.cluster_id)
-        .join(Explanation, Explanation.id == Critique.explanation_id)
-        .join(Image, Image.id == Explanation.image_id)
-        .outerjoin(AgreedVerdict, agreed_on(critique, Verdict.cluster_id))
-        .where(
-            Critique.run_id == critique.id,
-            Verdict.cluster_id.not_in(select(standing.c.cluster_id)),
-            narrowed.condition,
-        )
-        .order_by(
-            case((AgreedVerdict.place.is_(None), 1), else_=0),
-            AgreedVerdict.place,
-            case((unreviewed_value() == VerdictValue.UNCERTAIN, 0), else_=1),
-            (doubt * influence).desc(),
-            Verdict.cluster_id,
-        )
-        .limit(1)
+    if work.next_blind is not None:
+        return work.next_blind
+    if work.held.is_fresh:
+        return work.held.cluster_id
+    if session is not None:
+        return take_next(session, project, critique, reader, work, narrowed)
+    with transaction() as own:
+        return take_next(own, project, critique, reader, work, narrowed)
+
+
+def take_next(
+    session: Session, project: Project, critique: Run, reader: User, work: Worklist, narrowed: Narrowed
+) -> UUID | None:
+    take_turns(session, critique)
+    if work.held.cluster_id is not None and (held := take_this(session, critique, reader, work.held.cluster_id)):
+        return held
+    second = second_readings(critique, reader, project, work.held.consensus, narrowed) if work.counts.second else None
+    if second is not None and (found := take(session, critique, reader, second)):
+        return found
+    return take(session, critique, reader, unanswered(critique, work.held.consensus, narrowed))
+
+
+def take_this(session: Session, critique: Run, reader: User, cluster_id: UUID) -> UUID | None:
+    """None where somebody else has it."""
+    return take(session, critique, reader, select(Cluster.id).where(Cluster.id == cluster_id))
+
+
+def unanswered(critique: Run, consensus: UUID | None, narrowed: Narrowed = ALL) -> Select[UUID]:
+    """In the order in which they are read."""
+    cases = cases_of(critique, consensus, narrowed).subquery()
+    return select(cases.c.cluster_id).where(~is_answered(cases.c.cluster_id)).order_by(cases.c.place)
+
+
+def second_readings(
+    critique: Run, reader: User, project: Project, consensus: UUID | None, narrowed: Narrowed = ALL
+) -> Select[UUID]:
+    """That are open to this reader."""
+    cases, answers = cases_of(critique, consensus, narrowed).subquery(), answers_by_cluster(reader)
+    return (
+        select(answers.c.cluster_id)
+        .join(cases, cases.c.cluster_id == answers.c.cluster_id)
+        .where(is_open(answers, project.second_readings))
+        .order_by(answers.c.cluster_id)
     )

@@ -98,6 +98,10 @@ def test_picture_every_page(
     page.keyboard.press("?")
     picture(page, "review-keys", width, scheme)
     page.keyboard.press("Escape")
+    page.goto(f"/projects/{knees.project.id}/review/{knees.critique.id}/disagreements")
+    picture(page, "disagreements", width, scheme)
+    page.get_by_role("link", name="Look").first.click()
+    picture(page, "disagreement", width, scheme)
     for name in ("trust", "realign"):
         page.goto(f"/projects/{knees.project.id}/{name}")
         picture(page, f"{name}-locked", width, scheme)

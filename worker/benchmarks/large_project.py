@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 from PIL import Image as Picture
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app.accounts.actions import create_user, new_key
@@ -103,7 +103,7 @@ def fill(session: Session, images: int, seed: int = 0) -> LargeProject:
     for position in range(ANALYSES):
         analysis, clusters = _analysis(session, project, original, pictures, position, random)
         critique = _critique(session, project, analysis, specification, clusters, random)
-    _consensus(session, project, critique, clusters)
+    _consensus(session, project, analysis, critique, clusters)
     _answers(session, critique, reader, clusters, random)
     redone = RealignmentParameters(critique_id=critique.id, epochs=EPOCHS)
     realignment = add_run(session, project, redone, Kind.REALIGNMENT)
@@ -292,7 +292,7 @@ def _value(p_spurious: float) -> VerdictValue:
     return VerdictValue.SPURIOUS if p_spurious >= high else VerdictValue.RELEVANT
 
 
-def _consensus(session: Session, project: Project, critique: Run, clusters: Rows) -> None:
+def _consensus(session: Session, project: Project, analysis: Run, critique: Run, clusters: Rows) -> None:
     run = add_run(session, project, ConsensusParameters(critique_id=critique.id), Kind.CONSENSUS)
     shares = {"reviewed": 0, "judged_spurious": 0.3, "found_spurious": 0.25}
     of_kind, differ = len(clusters) // CLUSTERS, len(clusters) // 50
@@ -305,17 +305,21 @@ def _consensus(session: Session, project: Project, critique: Run, clusters: Rows
         "kinds": kinds,
         "fell_back": "",
     }
+    of_class = select(Explanation.id, Image.class_id).join(Image, Image.id == Explanation.image_id)
+    mine = session.execute(of_class.where(Explanation.run_id == analysis.id))
+    class_of: dict[UUID, UUID] = dict(mine.all())
     rows: Rows = [
         {
             "id": uuid4(),
             "run_id": run.id,
             "cluster_id": cluster["id"],
+            "class_id": class_of[cluster["explanation_id"]],
             "value": VerdictValue.RELEVANT,
             "p_spurious": 0.2,
             "source": Source.PROBE,
             "overruled": index % 50 == 0,
             "kind": index % CLUSTERS,
-            "place": index + 1 if index < len(clusters) // 10 else None,
+            "place": index + 1,
             "nearest": [str(clusters[(index + step) % len(clusters)]["id"]) for step in (5, 10, 15)],
         }
         for index, cluster in enumerate(clusters)

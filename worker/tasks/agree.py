@@ -26,6 +26,7 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
+from app.review.order import need
 from app.review.standing import newest_answers, settle
 from app.runs.parameters import ConsensusParameters, CritiqueParameters
 from worker.method.cluster_features import FEATURES
@@ -53,8 +54,10 @@ class Judged:
 
     id: UUID
     explanation: UUID
+    class_id: UUID
     class_position: int
     share: float
+    effect: float
     words: str
     place: str
     value: VerdictValue
@@ -140,7 +143,7 @@ def judged_clusters(session: Session, critique_id: UUID) -> tuple[list[Judged], 
     """The clusters with a verdict, and which of all clusters of the analysis they are."""
     of_critique = select(Critique.id).where(Critique.run_id == critique_id)
     rows = session.execute(
-        select(Cluster, TargetClass.position, Verdict)
+        select(Cluster, TargetClass, Verdict)
         .join(Explanation, Explanation.id == Cluster.explanation_id)
         .join(Image, Image.id == Explanation.image_id)
         .join(TargetClass, TargetClass.id == Image.class_id)
@@ -149,15 +152,17 @@ def judged_clusters(session: Session, critique_id: UUID) -> tuple[list[Judged], 
         .order_by(Explanation.position, Cluster.number)
     ).all()
     with_verdict = [verdict is not None for _, _, verdict in rows]
-    return [judged(cluster, at, verdict) for cluster, at, verdict in rows if verdict is not None], with_verdict
+    return [judged(cluster, of, verdict) for cluster, of, verdict in rows if verdict is not None], with_verdict
 
 
-def judged(cluster: Cluster, class_position: int, verdict: Verdict) -> Judged:
+def judged(cluster: Cluster, target: TargetClass, verdict: Verdict) -> Judged:
     return Judged(
         id=cluster.id,
         explanation=cluster.explanation_id,
-        class_position=class_position,
+        class_id=target.id,
+        class_position=target.position,
         share=cluster.share,
+        effect=cluster.effect,
         words=cluster.words,
         place=cluster.place,
         value=verdict.value,
@@ -167,7 +172,7 @@ def judged(cluster: Cluster, class_position: int, verdict: Verdict) -> Judged:
 
 
 def reviewed_clusters(session: Session, critique_id: UUID, among: set[UUID]) -> dict[UUID, VerdictValue]:
-    settled = {each: settle(answers) for each, answers in newest_answers(session, critique_id).items() if each in among}
+    settled = {each: settle(said) for each, said in newest_answers(session, critique_id).items() if each in among}
     return {each: value for each, value in settled.items() if value is not None}
 
 
@@ -195,7 +200,6 @@ def rows_of(
     known: Known, found: Consensus, reviewed: dict[int, VerdictValue], kind: npt.NDArray[np.int64], order: list[int]
 ) -> list[dict[str, Any]]:
     """What ``AgreedVerdict`` holds of every cluster."""
-    places = {index: place for place, index in enumerate(order, 1)}
     ids = [each.id for each in known.clusters]
     rows = []
     for index, each in enumerate(known.clusters):
@@ -211,12 +215,28 @@ def rows_of(
                 "source": source,
                 "overruled": bool(found.overruled[index]),
                 "kind": int(kind[index]),
-                "place": places.get(index),
+                "class_id": each.class_id,
                 "reason_id": ids[reason] if reason >= 0 else None,
                 "nearest": [str(ids[other]) for other in nearest[nearest >= 0].tolist()],
             }
         )
+    for place, index in enumerate(reading_order(known, rows, reviewed, order), 1):
+        rows[index]["place"] = place
     return rows
+
+
+def reading_order(
+    known: Known, rows: list[dict[str, Any]], reviewed: dict[int, VerdictValue], order: list[int]
+) -> list[int]:
+    """All clusters by how much they need a reader; those that people have answered come last."""
+    first = {index: place for place, index in enumerate(order, 1)}
+
+    def key_of(index: int) -> tuple[bool, tuple[float, bool, float, UUID]]:
+        each, value = known.clusters[index], rows[index]["value"]
+        influence = each.share + abs(each.effect)
+        return index in reviewed, need(first.get(index), value, each.p_spurious, influence, each.id)
+
+    return sorted(range(len(rows)), key=key_of)
 
 
 def whose(

@@ -12,11 +12,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db import reading
-from app.models import Answer, Cluster, Critique, Explanation, Image, Run, Verdict
+from app.models import Cluster, Critique, Explanation, Image, Run, Verdict, VerdictValue
 from app.models.figures import Estimate
 from app.models.reliability import Curve, CurvePoint, Reliability, ThresholdFigures
-from app.review.answers import standing_answers
+from app.review.answers import standing_on
 from app.review.reliability import KEY, answers_given
+from app.review.standing import newest_answers, settle
 from app.runs.parameters import CalibrationParameters, CritiqueParameters
 from app.statistics import wilson
 from worker.method.calibration import CrossFitted, Floats, Indices, Temperature, cross_fit
@@ -25,7 +26,7 @@ from worker.method.thresholds import CERTAINTY, Side, Thresholds, choose_thresho
 from worker.tasks.job import Job, Plan, RefusedError, Write
 
 NO_WORD = 0.5  # P(spurious) where the judge had nothing to go by, or could not be read
-TRUTHS = {Answer.SPURIOUS: 1.0, Answer.RELEVANT: 0.0}
+TRUTHS = {VerdictValue.SPURIOUS: 1.0, VerdictValue.RELEVANT: 0.0}
 NOTHING = "nothing was answered yet"
 ASKED_ONCE = "each picture was asked about once"
 
@@ -113,17 +114,13 @@ def known_of(session: Session, critique: Run) -> Known:
 
 
 def answers_of(session: Session, critique: Run) -> tuple[dict[UUID, float], set[UUID]]:
-    """The truth of each region by all its readers, if they agree on one; and which were answered blind only."""
-    standing = standing_answers(critique)
-    given: dict[UUID, set[Answer]] = {}
-    seen: set[UUID] = set()
-    for cluster_id, answer, blind in session.execute(
-        select(standing.c.cluster_id, standing.c.answer, standing.c.blind)
-    ):
-        given.setdefault(cluster_id, set()).add(answer)
-        seen |= set() if blind else {cluster_id}
-    agreed = {cluster_id: next(iter(answers)) for cluster_id, answers in given.items() if len(answers) == 1}
-    truths = {cluster_id: TRUTHS[answer] for cluster_id, answer in agreed.items() if answer in TRUTHS}
+    """The truth of each region by people's word, where they know it; and which were answered blind only."""
+    given = newest_answers(session, critique.id)
+    settled = {cluster_id: settle(said) for cluster_id, said in given.items()}
+    truths = {cluster_id: TRUTHS[value] for cluster_id, value in settled.items() if value in TRUTHS}
+    standing = standing_on(critique)
+    seen = set(session.scalars(select(standing.c.cluster_id).where(standing.c.blind.is_(False))))
+    seen |= {cluster_id for cluster_id, said in given.items() if said.settled is not None}
     return truths, truths.keys() - seen
 
 

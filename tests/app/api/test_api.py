@@ -266,7 +266,8 @@ def test_verdicts_tell_whose_word_stands_with_its_probability_and_why(program: T
     with transaction() as session:
         parameters = ConsensusParameters(critique_id=whole.critique.id)
         run = factories.add_run(session, whole.project, parameters, Kind.CONSENSUS)
-        agreed = {"run_id": run.id, "kind": 0, "value": VerdictValue.SPURIOUS, "source": Source.PROBE}
+        agreed = {"run_id": run.id, "kind": 0, "value": VerdictValue.SPURIOUS, "source": Source.PROBE, "place": 1}
+        agreed["class_id"] = whole.project.classes[0].id
         for cluster in (first, second):
             more = {"p_spurious": 0.93, "overruled": True, "reason_id": UUID(third), "nearest": [third]}
             session.add(AgreedVerdict(cluster_id=UUID(cluster), **agreed, **more))

@@ -16,10 +16,10 @@ from app.models import Answer, HoneypotAnswer, HoneypotCase, Named, Review, User
 from app.projects.queries import is_read
 from app.review.actions import record_answer
 from app.review.blind import blind_cases_left, sampled
-from app.review.counts import count_cases
 from app.review.reliability import answers_given
 from app.review.renewal import answered_critiques
 from app.review.standing import newest_answers, standings
+from app.review.worklist import worklist
 from tests.app.conftest import Browser
 from tests.app.review.test_page import address, answer, asked, reviews, undo
 from tests.factories import Loop, add_honeypots, whole_loop
@@ -233,7 +233,7 @@ def test_no_answer_on_a_planted_case_counts_for_anything_but_the_readers_score(
         """All that reviews are counted or read for."""
         with reading() as session:
             return [
-                count_cases(session, loop.critique),
+                worklist(session, loop.project, loop.critique, loop.clinician).counts,
                 standings(session, loop.critique.id),
                 newest_answers(session, loop.critique.id),
                 answers_given(session, loop.critique.id),

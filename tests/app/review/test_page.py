@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from app.db import reading, transaction
 from app.models import Answer, Cluster, Explanation, Image, Project, Review, Run, User, Verdict, VerdictValue
 from app.review.standing import standings
-from app.review.worklist import next_case, worklist
+from app.review.worklist import unanswered, worklist
 from tests import factories
 from tests.app.conftest import Browser
 from tests.factories import (
@@ -216,7 +216,7 @@ def test_agreement_is_counted_on_blind_answers_where_both_said_something(loop: L
     with reading() as session:
         blind = [review.cluster_id for review in reviews() if review.blind]
         values = session.scalars(select(Verdict.value).where(Verdict.cluster_id.in_(blind))).all()
-        found = worklist(session, loop.critique, loop.clinician).counts.agreement
+        found = worklist(session, loop.project, loop.critique, loop.clinician).counts.agreement
     sure = [value for value in values if value is not VerdictValue.UNCERTAIN]
     assert found.n == len(sure)
     assert found.value == pytest.approx(sum(value is VerdictValue.SPURIOUS for value in sure) / len(sure))
@@ -228,7 +228,7 @@ def test_an_answer_outlasts_the_critique_it_was_given_under(loop: Loop, page: Br
         version = add_specification(session, loop.project, loop.clinician, "letters and initials")
         critique = add_critique(session, loop.project, loop.analysis, version, loop.explanations)
     with reading() as session:
-        found = worklist(session, critique, loop.clinician)
+        found = worklist(session, loop.project, critique, loop.clinician)
     assert not found.blind
     assert found.counts.answered == SAMPLE
 
@@ -240,7 +240,7 @@ def test_when_all_is_read_the_page_leads_on(loop: Loop, page: Browser) -> None:
     assert "Every region is read" in text
     assert f"/projects/{loop.project.id}/realign" in text
     with reading() as session:
-        assert next_case(session, loop.critique) is None
+        assert session.scalar(unanswered(loop.critique, None)) is None
 
 
 def test_words_of_the_critic_are_escaped(loop: Loop, page: Browser) -> None:

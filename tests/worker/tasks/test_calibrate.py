@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from random import Random
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -9,11 +10,13 @@ from sqlalchemy import select
 from app.db import reading, transaction
 from app.models import Answer, Cluster, Critique, Explanation, Image, Review, Run, State, User, Verdict
 from app.models.reliability import Reliability
+from app.review.disagreements import settle_case
 from app.review.reliability import KEY
 from app.runs.parameters import CalibrationParameters, CritiqueParameters
 from tests import factories
 from tests.factories import Loop
 from tests.worker.tasks import small
+from worker.tasks.calibrate import answers_of
 
 pytestmark = pytest.mark.usefixtures("sqlite")
 
@@ -197,3 +200,22 @@ def test_a_calibration_done_twice_says_the_same(loop: Loop):
     assert calibrated(loop) == calibrated(loop)
     with reading() as session:
         assert len(session.scalars(select(Run).where(Run.kind == "calibration")).all()) == 2
+
+
+def test_where_readers_differ_the_truth_is_the_adjudicators(loop: Loop):
+    truth = too_sure(loop)
+    first, *_ = truth
+    with transaction() as session:
+        second, third = (factories.add_user(session, name) for name in ("second", "third"))
+    opposite = {Answer.SPURIOUS: Answer.RELEVANT, Answer.RELEVANT: Answer.SPURIOUS}[truth[first]]
+    answer(loop, truth, blind=True)
+    answer(loop, {first: opposite}, second, blind=True)
+    with reading() as session:
+        truths, blind = answers_of(session, loop.critique)
+    assert (len(truths), len(blind)) == (len(truth) - 1, len(truth) - 1)
+    with transaction() as session:
+        settle_case(session, loop.critique, third, UUID(first), opposite)
+    with reading() as session:
+        truths, blind = answers_of(session, loop.critique)
+    assert truths[UUID(first)] == (1.0 if opposite is Answer.SPURIOUS else 0.0)
+    assert blind == truths.keys() - {UUID(first)}

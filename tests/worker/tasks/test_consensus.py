@@ -8,6 +8,9 @@ from sqlalchemy import func, select
 
 from app.db import reading, transaction
 from app.models import AgreedVerdict, Answer, Cluster, Run, Source, Stage, VerdictValue
+from app.review.disagreements import settle_case, take_settlement_back
+from tests import factories
+from tests.trusted import say
 from tests.worker.tasks.judged import (
     Case,
     agree,
@@ -22,6 +25,7 @@ from tests.worker.tasks.judged import (
 from worker.method.cluster_features import FEATURES
 from worker.tasks import characterise
 from worker.tasks.inputs import load_array
+from worker.tasks.material import spurious_clusters
 from worker.vision.activations import imagenet_network
 
 pytestmark = pytest.mark.usefixtures("sqlite")
@@ -105,16 +109,55 @@ def test_people_who_can_not_tell_or_differ_stay_uncertain_and_are_not_asked_agai
     letters = clusters_called("letter")
     people_say(case, {letters[0]: Answer.CANT_TELL})
     row = rows_of(agree(case))[letters[0]]
-    assert (row.value, row.source, row.overruled, row.place) == (VerdictValue.UNCERTAIN, Source.REVIEW, False, None)
+    assert (row.value, row.source, row.overruled) == (VerdictValue.UNCERTAIN, Source.REVIEW, False)
+    assert row.place == len(verdicts_of(case))
+
+
+def test_where_readers_differ_an_adjudicators_word_goes_into_consensus_and_training(case: Case) -> None:
+    letter = clusters_called("letter")[0]
+    with transaction() as session:
+        second, third = (factories.add_user(session, name) for name in ("second", "third"))
+        say(session, case.critique, case.reader, letter, Answer.SPURIOUS, blind=False)
+        say(session, case.critique, second, letter, Answer.RELEVANT, blind=False)
+    row = rows_of(agree(case))[letter]
+    assert (row.value, row.source) == (VerdictValue.UNCERTAIN, Source.REVIEW)
+    with transaction() as session:
+        settle_case(session, case.critique, third, letter, Answer.RELEVANT)
+    row = rows_of(agree(case))[letter]
+    assert (row.value, row.p_spurious, row.source) == (VerdictValue.RELEVANT, 0, Source.REVIEW)
+    with reading() as session:
+        cluster = session.get_one(Cluster, letter)
+        assert cluster.number not in spurious_clusters(session, case.critique.id)[cluster.explanation_id]
+    with transaction() as session:
+        take_settlement_back(session, case.critique, third)
+        settle_case(session, case.critique, third, letter, Answer.SPURIOUS)
+    with reading() as session:
+        assert cluster.number in spurious_clusters(session, case.critique.id)[cluster.explanation_id]
 
 
 def test_the_order_of_review_has_every_place_once_and_none_that_is_answered(case: Case) -> None:
-    first = {row.place: key for key, row in rows_of(agree(case)).items() if row.place}
-    assert sorted(first) == list(range(1, 25))
+    first = {row.place: key for key, row in rows_of(agree(case)).items()}
+    assert sorted(first) == list(range(1, len(verdicts_of(case)) + 1))
     people_say(case, {first[1]: Answer.RELEVANT, first[2]: Answer.CANT_TELL})
-    second = {key for key, row in rows_of(agree(case)).items() if row.place}
-    assert len(second) == 24
-    assert not {first[1], first[2]} & second
+    second = {key: row.place for key, row in rows_of(agree(case)).items()}
+    assert {second[first[1]], second[first[2]]} == {len(second) - 1, len(second)}
+
+
+def test_after_the_first_places_comes_what_is_uncertain_then_doubt_times_influence(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.tasks.agree.ORDERED", 3)
+    rows, verdicts = rows_of(agree(case)), verdicts_of(case)
+    with reading() as session:
+        influence = {each.id: each.share + abs(each.effect) for each in session.scalars(select(Cluster))}
+
+    def key(cluster_id: UUID) -> tuple[bool, float]:
+        doubt = 1 - abs(2 * verdicts[cluster_id].p_spurious - 1)
+        return rows[cluster_id].value is not VerdictValue.UNCERTAIN, -doubt * influence[cluster_id]
+
+    in_order = sorted(rows, key=lambda each: rows[each].place)
+    assert in_order[3:] == sorted(in_order[3:], key=key)
+    assert len({rows[each].value for each in in_order[3:]}) > 1
 
 
 def test_every_consensus_adds_its_rows_and_the_newest_one_stands(case: Case) -> None:

@@ -1,0 +1,31 @@
+"""Second readings: some of the answered cases are read by another reader too, who is not shown the first answer.
+
+Cluster ids are random, so the largest ones are a random share of the cases, and the same one for everybody. The
+smallest ones are those that every reader reads blind, which need no second reading.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Subquery, and_, false, select
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import SQLCoreOperations
+
+from app.models import Review, Run, User
+from app.review.answers import answers_by_cluster, is_judged
+
+EVERY = 2**128  # ids there are
+
+
+def is_chosen(cluster_id: SQLCoreOperations[UUID], percent: int) -> ColumnElement[bool]:
+    return cluster_id >= UUID(int=EVERY - EVERY * percent // 100) if percent else false()
+
+
+def open_to(session: Session, critique: Run, reader: User, percent: int) -> frozenset[UUID]:
+    """What this reader is still to read; until then nothing tells them what others said of it."""
+    answers = answers_by_cluster(reader, is_judged(critique, Review.cluster_id))
+    return frozenset(session.scalars(select(answers.c.cluster_id).where(is_open(answers, percent))))
+
+
+def is_open(answers: Subquery, percent: int) -> ColumnElement[bool]:
+    """On rows of ``answers_by_cluster``: one person has answered, who is not the reader these rows are for."""
+    return and_(answers.c.readers == 1, answers.c.mine == 0, is_chosen(answers.c.cluster_id, percent))
