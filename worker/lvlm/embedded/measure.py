@@ -74,7 +74,7 @@ def measure(
         scenes = pool(images, seed, real, work)
         for lvlm, of_model in zip(lvlms, rows, strict=True):
             report(f"seed {seed}: asking {lvlm.name}")
-            of_model.append(measured(lvlm, scenes, seed))
+            of_model.append(measured(lvlm, scenes, seed, report))
     if len(rows) == 1:
         return over_seeds(rows[0])
     means = [{name: float(np.mean([part[name] for part in of_model])) for name in of_model[0]} for of_model in rows]
@@ -103,17 +103,24 @@ def new_scenes(images: int, seed: int) -> list[Scene]:
     return [scene for of_set in pool(images, seed).values() for scene in of_set]
 
 
-def measured(lvlm: LVLM, scenes: Pool, seed: int) -> dict[str, float]:
+def measured(lvlm: LVLM, scenes: Pool, seed: int, report: Callable[[str], None] = print) -> dict[str, float]:
     generator = np.random.default_rng([seed, 104729])
     drawn = [scene for domain in DOMAINS for scene in scenes[domain]]
     figures: dict[str, float] = {"images": len(drawn), "clusters": sum(len(_numbers(scene)) for scene in drawn)}
+
+    def keep(of_set: dict[str, float]) -> None:
+        """The whole takes most of an hour: what is known already is told."""
+        figures.update(of_set)
+        name, value = next(iter(of_set.items()))
+        report(f"seed {seed}: {name} {value:.3f}")
+
     meanings = [wording.some_meaning(generator, NAMING) for _ in drawn]
     first = [
         Question(scene, _worded(meaning, scene, generator)) for scene, meaning in zip(drawn, meanings, strict=True)
     ]
     familiar = judged(lvlm, first)
-    figures |= _by_domain("new_images", first, familiar)
-    figures["ece_familiar"] = unsure_by(_all(familiar))
+    keep(_by_domain("new_images", first, familiar))
+    keep({"ece_familiar": unsure_by(_all(familiar))})
     again = [
         Question(one.scene, _reworded(one, meaning, generator)) for one, meaning in zip(first, meanings, strict=True)
     ]
@@ -122,20 +129,22 @@ def measured(lvlm: LVLM, scenes: Pool, seed: int) -> dict[str, float]:
         for one, other in zip(familiar, judged(lvlm, again), strict=True)
         for a, b in zip(one, other, strict=True)
     ]
-    figures["rewording_agreement"] = float(np.mean(same))
+    keep({"rewording_agreement": float(np.mean(same))})
     new: list[list[Found]] = []
     for what in MEASURED:
         questions = [Question(scene, _specified(scene, generator, what)) for scene in drawn]
         found = judged(lvlm, questions)
-        figures |= _by_domain(f"new_{what}", questions, found)
+        keep(_by_domain(f"new_{what}", questions, found))
         new += found
-    figures["ece_new_wording"] = unsure_by(_all(new))
-    figures |= _by_domain("hand_written", *_hand_written(lvlm, drawn))
+    keep({"ece_new_wording": unsure_by(_all(new))})
+    keep(_by_domain("hand_written", *_hand_written(lvlm, drawn)))
     for name, of_set in scenes.items():
         if name.startswith("real_"):
             questions = [Question(scene, _two_sided(scene, generator)) for scene in of_set]
-            figures |= _named_scores(name, _all(judged(lvlm, questions)))
-    return figures | described(lvlm, drawn) | unknown(lvlm, drawn, generator)
+            keep(_named_scores(name, _all(judged(lvlm, questions))))
+    keep(described(lvlm, drawn))
+    keep(unknown(lvlm, drawn, generator))
+    return figures
 
 
 def judged(lvlm: LVLM, questions: Sequence[Question]) -> list[list[Found]]:
