@@ -6,8 +6,7 @@ Several processes learn together, each on its own lessons: small layers run fast
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -45,7 +44,6 @@ from worker.method.summary import place
 
 log = logging.getLogger(__name__)
 LOG_EVERY = 100
-NOISE = 0.25  # at most, beside a standard deviation of words of 1/2
 T = TypeVar("T")
 WHICH, RARITY = 0.2, (0.3, 4.0)  # weight of telling the things apart; how much one counts at least and at most
 IMAGE_ALONE, MAPPED = 0, 4  # the map is easy: it is among the tower's pictures at every so many-th step
@@ -194,8 +192,7 @@ class Teacher:
         def put_back() -> None:
             self.model.lm_head.weight.data[self.words] = said.data
 
-        with _blurred(self.model.get_input_embeddings()):
-            self._run(stage, begun, optimizer, loss_at, seconds, put_back)
+        self._run(stage, begun, optimizer, loss_at, seconds, put_back)
 
     def teach_tower(self, more: Material, *, seconds: float, batch_size: int) -> None:
         """The tower's patches tell what is where on the image, which colour on the map, and on what on the overlay.
@@ -278,24 +275,6 @@ class Teacher:
             self.course.on_the_way(stage, Begun(time.monotonic() - began, step), self.model, optimizer)
         self.course.note(stage, step, 1.0, smooth)
         self.course.finish(stage, self.model)
-
-
-@contextmanager
-def _blurred(embeddings: nn.Module) -> Iterator[None]:
-    """Add noise to the meaning of words, in one lesson more and in another less (NEFTune, Jain et al. 2023).
-
-    Words that people write for a thing lie around those that lessons have for it.
-    """
-
-    def blur(_: nn.Module, __: object, words: Tensor) -> Tensor:
-        strength = NOISE * torch.rand(len(words), 1, 1, device=words.device)
-        return words + strength * torch.randn_like(words)
-
-    hook = embeddings.register_forward_hook(blur)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 def _optimizer(model: LlavaForConditionalGeneration, learning_rate: float, tower: float) -> torch.optim.Optimizer:

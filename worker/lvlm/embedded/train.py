@@ -118,7 +118,6 @@ def learn(
     logging.basicConfig(level=logging.INFO if rank == 0 else logging.WARNING, format="%(asctime)s %(message)s")
     if size > 1:
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size)
-    torch.manual_seed(plan.seed + rank)  # of the noise on words
     processor = build_processor(words)
     model = build_model(words, embeddings, plan.seed)
     if plan.device == "cpu":
@@ -178,7 +177,8 @@ def _school(
         (judging, 0.13),
     ]
     teacher.teach("hear", hear, seconds=HEAR * seconds, learning_rate=1e-3, batch_size=32)
-    critic = TransformersLVLM(model, processor, "critic")
+    at_once = 16 if plan.device == "cpu" else 128
+    critic = TransformersLVLM(model, processor, "critic", at_once)
     held = np.random.default_rng([plan.seed, team.rank, 1])
     held_out = [_kept(course.folder, "held-out", part, plan) for part in range(PARTS)]
     taught = own_critiques(critic, [scene for part in team.share(held_out) for scene in part[::2]], held)
@@ -190,7 +190,7 @@ def _school(
         last.append((echoing(taught), 0.4))
     teacher.teach("last", last, seconds=LAST * seconds, learning_rate=2e-4)
     if team.rank == 0:
-        model.config.choice_temperature = calibrate(TransformersLVLM(model, processor, "judge"), fitted)
+        model.config.choice_temperature = calibrate(TransformersLVLM(model, processor, "judge", at_once), fitted)
         log.info("choice temperature %.2f", model.config.choice_temperature)
 
 
