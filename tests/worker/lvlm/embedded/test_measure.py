@@ -201,6 +201,17 @@ def test_the_card_tells_every_figure_with_its_range_and_the_size_of_the_model(tm
     assert all(f"| {words} | 11.000 | 10.000 to 12.000 |" in text for words in ROWS.values())
 
 
+def test_the_card_of_one_measurement_shows_no_range(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(10)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"choice_temperature": 1.0}')
+    figures = over_seeds([dict.fromkeys([*ROWS, "images", "clusters"], 10.0)])
+    text = " ".join(write_card(tmp_path, figures, seeds=1).read_text().split())
+    assert "10 clusters in one part, with networks" in text
+    assert "measured on one part: there is no range." in text
+    assert all(f"| {words} | 10.000 |" in text for words in ROWS.values())
+    assert "10.000 to" not in text
+
+
 def test_the_card_of_several_trainings_says_whose_range_it_shows(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(10)}, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text('{"choice_temperature": 1.0}')
@@ -216,7 +227,7 @@ def test_several_trainings_are_measured_on_the_same_parts_and_averaged(monkeypat
     monkeypatch.setattr(measure, "load_transformers", lambda folder: SimpleNamespace(name=folder))
     monkeypatch.setattr(measure, "pool", lambda _, seed, *__: drawn.append(seed) or {})
     right = {("a", FIRST_SEED): 0.5, ("a", FIRST_SEED + 1): 0.7, ("b", FIRST_SEED): 0.8, ("b", FIRST_SEED + 1): 1.0}
-    monkeypatch.setattr(measure, "measured", lambda lvlm, _, seed: {"new_images": right[lvlm.name, seed]})
+    monkeypatch.setattr(measure, "measured", lambda lvlm, _, seed, __: {"new_images": right[lvlm.name, seed]})
     (several,) = measure.measure([Path("a"), Path("b")], seeds=2, report=lambda _: None)
     assert drawn == [FIRST_SEED, FIRST_SEED + 1]
     assert several.values == pytest.approx((0.6, 0.9))
