@@ -40,7 +40,7 @@ class Figure:
     """A figure's words and the evidence behind it, the most first."""
 
     text: str
-    evidence: tuple[Evidence, ...]
+    evidence: Sequence[Evidence]
     by_lvlm: bool = False  # whether words of an LVLM stand in it, in quotation marks
     sentence: str = ""  # in which it stands
 

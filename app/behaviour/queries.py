@@ -12,6 +12,7 @@ from app.behaviour.evidence import NOTHING, Examples, examples_of, summaries_of
 from app.models import Checkpoint, Dataset, Kind, Origin, Project, Report, Run, Split, State, TargetClass
 from app.models.figures import Estimate, Figures, Group
 from app.models.summary import ClassSummary
+from app.projects.work import WITHOUT_RESULT
 from app.runs.parameters import AnalysisParameters
 
 
@@ -40,7 +41,10 @@ class Measured:
 def analyses_of(session: Session, project: Project) -> Sequence[Run]:
     """The newest first, whatever their state."""
     return session.scalars(
-        select(Run).where(Run.project_id == project.id, Run.kind == Kind.ANALYSIS).order_by(Run.created_at.desc())
+        select(Run)
+        .where(Run.project_id == project.id, Run.kind == Kind.ANALYSIS)
+        .order_by(Run.created_at.desc())
+        .options(*WITHOUT_RESULT)
     ).all()
 
 

@@ -1,6 +1,11 @@
 """What an analysis says of a class, as its run stores it under ``result["summaries"]`` by class id."""
 
+from collections.abc import Sequence
+from typing import Any, overload
 from uuid import UUID
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from app.models.figures import Estimate, Stored
 
@@ -14,11 +19,47 @@ class Evidence(Stored):
     numbers: tuple[int, ...] = ()
 
 
+class Behind(Sequence[Evidence]):
+    """The evidence behind a figure, the most first.
+
+    It may name every picture of a class while a page shows a few, so that each is read only when it is looked at.
+    """
+
+    def __init__(self, told: Sequence[Any] = ()) -> None:
+        self._told = told  # as ``Evidence``, or as that is stored
+
+    @overload
+    def __getitem__(self, key: int) -> Evidence: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Evidence, ...]: ...
+    def __getitem__(self, key: int | slice) -> Evidence | tuple[Evidence, ...]:
+        if isinstance(key, slice):
+            return tuple(map(Evidence.model_validate, self._told[key]))
+        return Evidence.model_validate(self._told[key])
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self[:] == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self[:])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        del source
+        stored = handler(tuple[Evidence, ...])
+        written = core_schema.plain_serializer_function_ser_schema(lambda behind: behind[:], return_schema=stored)
+        listed = core_schema.list_schema()
+        return core_schema.no_info_after_validator_function(cls, listed, serialization=written)
+
+
 class Part(Stored):
     """A piece of a sentence; a figure has the evidence behind it, the most first."""
 
     text: str
-    evidence: tuple[Evidence, ...] = ()
+    evidence: Behind = Behind()
 
 
 class Sentence(Stored):
@@ -38,7 +79,7 @@ class Region(Stored):
     percent: int  # the share, rounded so that those of a class add up to 100
     images: int  # that have such a region
     effect: Estimate  # fall of P(label) when one such cluster is covered, over those images
-    evidence: tuple[Evidence, ...]
+    evidence: Behind
 
     @property
     def quoted(self) -> str:
@@ -51,7 +92,7 @@ class Outside(Stored):
 
     share: Estimate
     percent: int
-    evidence: tuple[Evidence, ...]
+    evidence: Behind
 
 
 class ClassSummary(Stored):

@@ -8,6 +8,7 @@ from app.projects.queries import Step
 from app.runs.progress import STEPS
 
 LISTED = 50
+WITHOUT_RESULT = (defer(Run.result), defer(Run.error_details))  # they may be long; where one is looked at, it is loaded
 
 
 def unfinished_run(session: Session, project: Project, step: Step) -> Run | None:
@@ -23,6 +24,7 @@ def unfinished_run(session: Session, project: Project, step: Step) -> Run | None
         .where(Run.project_id == project.id, Run.kind.in_(kinds))
         .order_by(case((Run.state.in_([State.QUEUED, State.RUNNING]), 0), else_=1), Run.created_at.desc())
         .limit(1)
+        .options(*WITHOUT_RESULT)
     )
     return None if run is None or run.state is State.SUCCEEDED else run
 
@@ -35,6 +37,6 @@ def runs_of(session: Session, project: Project) -> list[tuple[Run, str | None]]:
         .where(Run.project_id == project.id, Run.kind != Kind.TRIAL)
         .order_by(Run.created_at.desc())
         .limit(LISTED)
-        .options(defer(Run.result), defer(Run.error_details))
+        .options(*WITHOUT_RESULT)
     )
     return [(run, name) for run, name in rows]

@@ -2,13 +2,14 @@ from collections import defaultdict
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import select
 
 from app.behaviour.evidence import Asked, examples_of, figure_of, summaries_of
 from app.db import reading, transaction
 from app.models import Run
 from app.models.figures import Estimate
-from app.models.summary import ClassSummary, Evidence, Outside, Part, Region, Sentence
+from app.models.summary import Behind, ClassSummary, Evidence, Outside, Part, Region, Sentence
 from tests.factories import Loop, whole_loop
 
 ONE, OTHER = Evidence(explanation_id=UUID(int=1), numbers=(2, 1)), Evidence(explanation_id=UUID(int=2))
@@ -109,3 +110,15 @@ def test_typical_images_have_their_evidence_where_the_class_has_it(loop: Loop) -
         ranked = sorted(scores.values(), reverse=True)
         assert [scores[each.id] for each in examples[class_id].typical] == pytest.approx(ranked[:2])
         assert [scores[each.id] for each in examples[class_id].untypical] == pytest.approx(ranked[-2:])
+
+
+def test_evidence_is_read_where_it_is_looked_at_and_stays_what_was_stored() -> None:
+    stored = [ONE.model_dump(mode="json"), {"explanation_id": "of another version"}]
+    part = Part.model_validate({"text": "in 2 images", "evidence": stored})
+    assert (len(part.evidence), part.evidence[0], part.evidence[:1]) == (2, ONE, (ONE,))
+    with pytest.raises(ValidationError):
+        part.evidence[1]
+    whole = Part(text="in 1 image", evidence=Behind((ONE,)))
+    assert Part.model_validate_json(whole.model_dump_json()) == whole
+    with pytest.raises(ValidationError):
+        Part.model_validate({"text": "in 2 images", "evidence": 2})
