@@ -39,7 +39,7 @@ def closed_to(session: Session, critique: Run, caller: User) -> frozenset[UUID]:
     if caller.role is not Role.CLINICIAN:
         return frozenset()
     project = session.get_one(Project, critique.project_id)
-    return open_to(session, critique, caller, project.second_readings)
+    return frozenset(session.scalars(open_to(critique, caller, project.second_readings)))
 
 
 @router.get("/runs/{run_id}/differences", response_model=DifferencesOut)

@@ -170,8 +170,9 @@ def critiques_read(session: Session, critiques: Sequence[Run]) -> set[UUID]:
 
 
 def answers_counted(number: int, critique: Run) -> Select[int, int, int]:
-    """The number, how many of the critique's clusters people answered, and how many there are."""
-    judged = select(func.count()).select_from(clusters_judged(critique).subquery())
+    """The number, how many of the critique's clusters people answered, and how many there are, counted to 48."""
+    enough = clusters_judged(critique).limit(2 * REVIEW_SAMPLE)  # more of them don't ask for more answers
+    judged = select(func.count()).select_from(enough.subquery())
     return select(literal(number), clusters_read(critique).scalar_subquery(), judged.scalar_subquery())
 
 
@@ -221,11 +222,14 @@ def known_of(session: Session, projects: Sequence[Project]) -> dict[UUID, Known]
         .limit(1)
         .scalar_subquery()
     )
+    proven = [column.label(f"proof_{number}") for number, column in enumerate(proof())]
+    asked = Project.id.in_([project.id for project in projects])
+    # Else a database may look for the proof, in results that are long, once more for every checkpoint.
+    once = select(Project.id, specification.label("specification"), *proven).where(asked).cte("of_project")
+    told = once.prefix_with("MATERIALIZED").c
     found = session.execute(
-        select(Project.id, specification, Checkpoint, approved, *proof())
-        .select_from(Project)
-        .outerjoin(Checkpoint, Checkpoint.project_id == Project.id)
-        .where(Project.id.in_([project.id for project in projects]))
+        select(told.id, told.specification, Checkpoint, approved, *(told[column.name] for column in proven))
+        .outerjoin(Checkpoint, Checkpoint.project_id == told.id)
         .order_by(Checkpoint.number.desc())
     ).all()
     rows = grouped(found)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, Select, and_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer, joinedload
 
 from app.models import (
@@ -106,19 +106,21 @@ def difference(told: dict[str, Any]) -> Difference:
     )
 
 
-def similar_regions(session: Session, critique: Run, agreed: AgreedVerdict, closed: frozenset[UUID]) -> list[Similar]:
+def similar_regions(
+    session: Session, critique: Run, agreed: AgreedVerdict, closed: Select[UUID] | None
+) -> list[Similar]:
     """Why it was agreed so: the review that decided first, where one did, then the nearest regions.
 
     closed: those that the reader is still to read a second time, of which people's word is not told.
     """
     chosen = [agreed.reason_id, *(UUID(each) for each in agreed.nearest)]
     ids = list(dict.fromkeys(each for each in chosen if each is not None))
-    of_critique = select(Critique.id).where(Critique.run_id == critique.id)
-    told = and_(Review.cluster_id == Cluster.id, Cluster.id.not_in(closed))
+    told = and_(Review.cluster_id == Cluster.id, true() if closed is None else Cluster.id.not_in(closed))
     rows = session.execute(
         select(Cluster, Verdict.value, Review)
         .select_from(Cluster)
-        .outerjoin(Verdict, and_(Verdict.cluster_id == Cluster.id, Verdict.critique_id.in_(of_critique)))
+        .outerjoin(Critique, and_(Critique.explanation_id == Cluster.explanation_id, Critique.run_id == critique.id))
+        .outerjoin(Verdict, and_(Verdict.critique_id == Critique.id, Verdict.cluster_id == Cluster.id))
         .outerjoin(Review, told)
         .where(Cluster.id.in_(ids))
         .order_by(Review.created_at, Review.id)

@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 
 from app.db import now
 from app.models import AgreedVerdict, CaseLock, Cluster, Run, User
+from app.projects.lvlm import NONE
 from app.review.answers import is_answered
 from app.review.order import Narrowed, is_of_class
 from app.review.standing import newest_consensus
@@ -25,8 +26,12 @@ FRESH = LIFE / 2  # with so much of it left nothing is written to show the case 
 
 @dataclass(frozen=True)
 class Held:
-    """The case that is a reader's still, with the newest consensus; either may be none."""
+    """The case that is a reader's still, with the newest consensus; either may be none.
 
+    lvlm: whose words the critique has, so that its result, which may be long, needs no statement of its own.
+    """
+
+    lvlm: str
     consensus: UUID | None
     cluster_id: UUID | None
     is_fresh: bool
@@ -35,13 +40,13 @@ class Held:
 def held_by(session: Session, critique: Run, reader: User, narrowed: Narrowed) -> Held:
     lock = (CaseLock.run_id == Run.id, CaseLock.user_id == reader.id)
     is_theirs = and_(*lock, is_still_theirs(critique, reader), is_within(critique, narrowed))
-    consensus, cluster_id, until = session.execute(
-        select(newest_consensus(critique.id), CaseLock.cluster_id, CaseLock.until)
+    lvlm, consensus, cluster_id, until = session.execute(
+        select(Run.result["lvlm"].as_string(), newest_consensus(critique.id), CaseLock.cluster_id, CaseLock.until)
         .select_from(Run)
         .outerjoin(CaseLock, is_theirs)
         .where(Run.id == critique.id)
     ).one()
-    return Held(consensus, cluster_id, cluster_id is not None and until - now() > FRESH)
+    return Held(lvlm or NONE, consensus, cluster_id, cluster_id is not None and until - now() > FRESH)
 
 
 def is_still_theirs(critique: Run, reader: User) -> ColumnElement[bool]:

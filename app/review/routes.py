@@ -82,7 +82,7 @@ def case_context(
     case = cases.load_case(session, critique, reader, shown, blind=work.blind) if shown else None
     target = next((each for each in project.classes if case and each.id == case.explanation.image.class_id), None)
     why = case.line.agreed if case and case.line.goes_by_others else None
-    closed = open_to(session, critique, reader, project.second_readings) if why and work.counts.second else frozenset()
+    closed = open_to(critique, reader, project.second_readings) if work.counts.second else None
     remaining = work.sample - work.sample_answered if work.blind else work.counts.left
     return {
         "project": project,
@@ -95,7 +95,7 @@ def case_context(
         "class_id": narrowed.class_id,
         "kind": narrowed.kind,
         "chosen_class": next((each for each in project.classes if each.id == narrowed.class_id), None),
-        "speaker": speaker_in(critique),
+        "speaker": speaker_of(work.held.lvlm),
         "seconds_left": remaining * SECONDS_A_CASE,
     }
 

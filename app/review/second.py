@@ -6,8 +6,7 @@ smallest ones are those that every reader reads blind, which need no second read
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Subquery, and_, false, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, Subquery, and_, false, select
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from app.models import Review, Run, User
@@ -20,10 +19,10 @@ def is_chosen(cluster_id: SQLCoreOperations[UUID], percent: int) -> ColumnElemen
     return cluster_id >= UUID(int=EVERY - EVERY * percent // 100) if percent else false()
 
 
-def open_to(session: Session, critique: Run, reader: User, percent: int) -> frozenset[UUID]:
+def open_to(critique: Run, reader: User, percent: int) -> Select[UUID]:
     """What this reader is still to read; until then nothing tells them what others said of it."""
     answers = answers_by_cluster(reader, is_judged(critique, Review.cluster_id))
-    return frozenset(session.scalars(select(answers.c.cluster_id).where(is_open(answers, percent))))
+    return select(answers.c.cluster_id).where(is_open(answers, percent))
 
 
 def is_open(answers: Subquery, percent: int) -> ColumnElement[bool]:

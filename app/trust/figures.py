@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Answer, Critique, Explanation, Image, Project, Review, Run, Verdict, VerdictValue
 from app.models.figures import Estimate
-from app.projects.queries import clusters_judged
+from app.review.answers import is_judged
 from app.statistics import wilson
 from app.trust.agreement import cohens_kappa, krippendorffs_alpha
 
@@ -113,7 +113,7 @@ def blind_answers(critique: Run) -> Subquery:
     )
     ranked = (
         select(Review.cluster_id, Review.user_id, Review.answer, newest.label("place"))
-        .where(Review.blind.is_(True), Review.cluster_id.in_(clusters_judged(critique)))
+        .where(Review.blind.is_(True), is_judged(critique, Review.cluster_id))
         .subquery()
     )
     return select(ranked).where(ranked.c.place == 1, ranked.c.answer != Answer.WITHDRAWN).subquery()
