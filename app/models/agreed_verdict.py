@@ -25,8 +25,10 @@ class AgreedVerdict(Base):
     __table_args__ = (
         UniqueConstraint("run_id", "cluster_id"),
         Index(None, "run_id", "place"),
-        # All that counting what is left to read needs, so that it never touches the rows.
-        Index("ix_agreed_verdict_counts", "run_id", "class_id", "kind", "value", "source"),
+        # All that counting needs, picture by picture, so that it never touches the rows.
+        Index(
+            "ix_agreed_verdict_counts", "run_id", "explanation_id", "cluster_id", "class_id", "kind", "value", "source"
+        ),
     )
 
     id: Mapped[Id]
@@ -37,6 +39,7 @@ class AgreedVerdict(Base):
     source: Mapped[Source] = mapped_column(words(Source))
     overruled: Mapped[bool] = mapped_column(doc="the judge was sure of the opposite")
     kind: Mapped[int] = mapped_column(doc="of region: its number in the differences of the run's result")
+    explanation_id: Mapped[UUID] = mapped_column(belongs_to("explanation"), doc="of the cluster")
     class_id: Mapped[UUID] = mapped_column(belongs_to("target_class"), doc="of the picture")
     place: Mapped[int] = mapped_column(doc="in the order of review, from 1; what people had answered comes last")
     reason_id: Mapped[UUID | None] = mapped_column(

@@ -2,20 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true, union_all
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from app.decisions import acceptance
 from app.decisions.queries import Measured, newest_reports
 from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Source, Split, State, VerdictValue
 from app.models.trust_record import TrustRecord
-from app.review.standing import Standing, standings
+from app.review.standing import newest_consensus, standings
+from app.review.standing_rows import Rows, standing_rows
 from app.runs.parameters import RealignmentParameters
 from app.trust.lock import record_of
 
 EARLIER = 10
+Columns = ReadOnlyColumnCollection[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,19 +58,37 @@ class Outcome:
         return acceptance.lines(self.parameters.bar, self.before.figures, self.after.figures)
 
 
-def ingredients_of(found: Sequence[Standing]) -> Ingredients:
-    def how_many(value: VerdictValue) -> int:
-        return sum(each.value is value for each in found)
+def ingredients_of(session: Session, critique: Run) -> Ingredients:
+    """Counted where the verdicts lie: there may be hundreds of thousands."""
+    silent, spoken = newest_rows(session, critique)
+    # A picture of which people spoke in part counts once: with its other clusters.
+    known = silent.subquery().c
+    rows = session.execute(union_all(counted(silent), counted(spoken, known))).all()
+    return Ingredients(*(int(sum(column)) for column in zip(*rows, strict=True)))
 
-    return Ingredients(
-        pictures=len({each.explanation_id for each in found}),
-        with_spurious=len({each.explanation_id for each in found if each.value is VerdictValue.SPURIOUS}),
-        spurious=how_many(VerdictValue.SPURIOUS),
-        relevant=how_many(VerdictValue.RELEVANT),
-        uncertain=how_many(VerdictValue.UNCERTAIN),
-        by_people=sum(each.reviewed for each in found),
-        by_similar=sum(each.source is Source.PROBE for each in found),
-    )
+
+def counted(rows: Rows, known: Columns | None = None) -> Select[int, *tuple[int, ...]]:
+    """As ``Ingredients``; known: clusters whose pictures are counted elsewhere."""
+    each = rows.subquery().c
+    conditions = {value.value: each.value == value for value in VerdictValue}
+    conditions |= {"by_people": each.source == Source.REVIEW, "by_similar": each.source == Source.PROBE}
+    numbers = (func.count().filter(condition).label(name) for name, condition in conditions.items())
+    picture = select(each.explanation_id, *numbers).group_by(each.explanation_id).subquery().c
+    new: list[ColumnElement[bool]] = [true()]
+    spurious: list[ColumnElement[bool]] = [picture.spurious > 0]
+    if known is not None:
+        new.append(~is_in(known, picture.explanation_id))
+        spurious.append(~is_in(known, picture.explanation_id, known.value == VerdictValue.SPURIOUS))
+    sums = (func.coalesce(func.sum(picture[name]), 0) for name in conditions)
+    return select(func.count().filter(and_(*new)), func.count().filter(and_(*spurious)), *sums)
+
+
+def is_in(known: Columns, explanation_id: SQLCoreOperations[UUID], *which: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(known.explanation_id == explanation_id, *which)
+
+
+def newest_rows(session: Session, critique: Run) -> tuple[Rows, Rows]:
+    return standing_rows(critique, session.scalar(select(newest_consensus(critique.id))))
 
 
 def seconds_an_epoch(session: Session, project: Project) -> float | None:
@@ -136,15 +159,28 @@ class Corrected:
 
 def corrected_pictures(session: Session, critique: Run, first: int, count: int) -> tuple[list[Corrected], int]:
     """Some of the pictures with a spurious region, in the order of the alignment set, and how many there are."""
-    numbers: dict[UUID, list[int]] = {}
-    for standing in standings(session, critique.id):
-        if standing.value is VerdictValue.SPURIOUS:
-            numbers.setdefault(standing.explanation_id, []).append(standing.number)
-    shown = list(numbers)[first : first + count]
-    rows = session.scalars(
-        select(Explanation)
-        .where(Explanation.id.in_(shown))
-        .order_by(Explanation.position)
-        .options(joinedload(Explanation.image))
+    silent, spoken = (rows.subquery().c for rows in newest_rows(session, critique))
+    is_silent = silent.value == VerdictValue.SPURIOUS
+    of_spoken = select(spoken.explanation_id).where(spoken.value == VerdictValue.SPURIOUS).distinct()
+    more = of_spoken.where(~is_in(silent, spoken.explanation_id, is_silent))
+    totals = (
+        select(func.count().label("pictures")).select_from(each.subquery())
+        for each in (select(silent.explanation_id).where(is_silent).distinct(), more)
     )
-    return [Corrected(row, numbers[row.id]) for row in rows], len(numbers)
+    total = sum(session.scalars(union_all(*totals)))
+    shown = session.scalars(
+        select(Explanation)
+        .where(
+            Explanation.run_id == UUID(critique.parameters["analysis_id"]),
+            or_(is_in(silent, Explanation.id, is_silent), Explanation.id.in_(of_spoken)),
+        )
+        .order_by(Explanation.position)
+        .offset(first)
+        .limit(count)
+        .options(joinedload(Explanation.image))
+    ).all()
+    numbers: dict[UUID, list[int]] = {row.id: [] for row in shown}
+    for standing in standings(session, critique.id, pictures=numbers.keys()):
+        if standing.value is VerdictValue.SPURIOUS:
+            numbers[standing.explanation_id].append(standing.number)
+    return [Corrected(row, numbers[row.id]) for row in shown], total

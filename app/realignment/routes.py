@@ -7,13 +7,12 @@ from fastapi.responses import RedirectResponse
 
 from app.behaviour.pictures import PAGE_SIZE, Shown
 from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
-from app.models import Kind
+from app.models import Kind, Run
 from app.projects.queries import Step, loop_state
 from app.projects.work import unfinished_run
 from app.realignment import queries
 from app.realignment.forms import RealignmentForm
 from app.review.blind import blind_cases_left
-from app.review.standing import standings
 from app.runs.actions import start_once
 from app.runs.belonging import ForeignError, need_run
 from app.runs.curves import curves_of
@@ -38,7 +37,7 @@ def show_realignment(request: Request, session: DBSession, user: Clinician, proj
         step=Step.REALIGN,
         loop=loop,
         critique=critique,
-        ingredients=queries.ingredients_of(standings(session, critique.id)) if critique else None,
+        ingredients=queries.ingredients_of(session, critique) if critique else None,
         seconds_an_epoch=queries.seconds_an_epoch(session, project),
         run=unfinished,
         curves=curves_of(epochs_of(session, unfinished)) if unfinished else [],
@@ -84,7 +83,7 @@ def start_realignment(
         need_run(session, project.id, asked.critique_id, Kind.CRITIQUE)
     except ForeignError as error:
         raise HTTPException(404, f"{error} Nothing was started.") from error
-    if not queries.ingredients_of(standings(session, asked.critique_id)).spurious:
+    if not queries.ingredients_of(session, session.get_one(Run, asked.critique_id)).spurious:
         raise HTTPException(409, "No region stands as spurious, so there is nothing to correct. Nothing was started.")
     try:
         start_once(session, project.id, asked.parameters(), user.id)

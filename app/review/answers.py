@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import SQLCoreOperations
 
-from app.models import Answer, Critique, Review, Run, User, Verdict
+from app.models import Answer, Critique, Review, Run, User, Verdict, VerdictValue
 
 SEVERAL = 2
 
@@ -33,6 +33,16 @@ def is_judged(critique: Run, cluster_id: SQLCoreOperations[UUID]) -> ColumnEleme
     )
 
 
+def judged_value(critique: Run, cluster_id: SQLCoreOperations[UUID]) -> ScalarSelect[VerdictValue]:
+    """The judge's word on a cluster."""
+    return (
+        select(Verdict.value)
+        .join(Critique, Critique.id == Verdict.critique_id)
+        .where(Critique.run_id == critique.id, Verdict.cluster_id == cluster_id)
+        .scalar_subquery()
+    )
+
+
 def standing_on(critique: Run) -> CTE:
     """The answers that stand on a critique's clusters."""
     return standing_answers(is_judged(critique, Review.cluster_id))
@@ -40,17 +50,21 @@ def standing_on(critique: Run) -> CTE:
 
 def standing_answers(*which: ColumnElement[bool]) -> CTE:
     """One row for each reader and cluster; ``which``: of these reviews alone."""
-    newest = func.row_number().over(
-        partition_by=(Review.cluster_id, Review.user_id), order_by=(Review.created_at.desc(), Review.id)
+    return standing_words(Review.settles.is_(False), *which)
+
+
+def standing_words(*which: ColumnElement[bool]) -> CTE:
+    """The readers' answers that stand, and the adjudicators'; ``which``: of these reviews alone."""
+    later = aliased(Review)
+    overtaken = exists().where(
+        later.cluster_id == Review.cluster_id,
+        later.user_id == Review.user_id,
+        later.settles == Review.settles,
+        later.created_at > Review.created_at,
     )
-    readings = and_(Review.settles.is_(False), *which)
-    ranked = select(Review, newest.label("place")).where(readings).subquery()
-    columns = ranked.c
-    return (
-        select(columns.id, columns.cluster_id, columns.user_id, columns.answer, columns.blind, columns.created_at)
-        .where(ranked.c.place == 1, ranked.c.answer != Answer.WITHDRAWN)
-        .cte("standing")
-    )
+    columns = (Review.id, Review.cluster_id, Review.user_id, Review.answer, Review.blind, Review.settles)
+    stands = and_(Review.answer != Answer.WITHDRAWN, ~overtaken, *which)
+    return select(*columns).add_columns(Review.created_at).where(stands).cte("standing")
 
 
 def is_answered(

@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlalchemy import case, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from app.models import Critique, Run, User, Verdict, VerdictValue
+from app.models import Run, User, VerdictValue
 from app.models.figures import Estimate
-from app.review.answers import answers_by_cluster, readers_differ
+from app.review.answers import answers_by_cluster, judged_value, readers_differ
 from app.review.order import ALL, Narrowed, cases_of
 from app.review.second import is_open
 from app.statistics import wilson
@@ -39,12 +39,7 @@ def count_cases(
     """
     cases = cases_of(critique, consensus, narrowed).subquery()
     answers = answers_by_cluster(reader)
-    judged = (
-        select(Verdict.value)
-        .join(Critique, Critique.id == Verdict.critique_id)
-        .where(Critique.run_id == critique.id, Verdict.cluster_id == answers.c.cluster_id)
-        .scalar_subquery()
-    )
+    judged = judged_value(critique, answers.c.cluster_id)
     compared = answers.c.blind_spurious + answers.c.blind_relevant
     uncertain = or_(compared == 0, judged == VerdictValue.UNCERTAIN)  # the verdict is looked up for blind answers only
     agreeing = case((judged == VerdictValue.SPURIOUS, answers.c.blind_spurious), else_=answers.c.blind_relevant)

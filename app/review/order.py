@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, s
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from app.models import AgreedVerdict, Cluster, Critique, Explanation, Image, Run, Source, Verdict, VerdictValue
+from app.review.answers import judged_value
 
 
 def need(
@@ -48,12 +49,7 @@ def cases_of(critique: Run, consensus: UUID | None, narrowed: Narrowed = ALL) ->
 
 def agreed_cases(critique: Run, consensus: UUID, narrowed: Narrowed) -> Select[UUID, bool, int]:
     # A row that went by an answer says nothing any more where that was taken back since.
-    judged = (
-        select(Verdict.value)
-        .join(Critique, Critique.id == Verdict.critique_id)
-        .where(Critique.run_id == critique.id, Verdict.cluster_id == AgreedVerdict.cluster_id)
-        .scalar_subquery()
-    )
+    judged = judged_value(critique, AgreedVerdict.cluster_id)
     stands = case((AgreedVerdict.source == Source.REVIEW, judged), else_=AgreedVerdict.value)
     unsure = (stands == VerdictValue.UNCERTAIN).label("unsure")
     return select(AgreedVerdict.cluster_id, unsure, AgreedVerdict.place).where(

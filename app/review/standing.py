@@ -1,11 +1,11 @@
 """What stands for each cluster: people's word where there is one, else the consensus's, else the judge's."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, and_, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, select, true
 from sqlalchemy.orm import Session
 
 from app.models import (
@@ -72,13 +72,17 @@ def newest_consensus(critique_id: UUID) -> ScalarSelect[UUID]:
     return done.with_only_columns(Run.id).limit(1).scalar_subquery()
 
 
-def newest_answers(session: Session, critique_id: UUID) -> dict[UUID, Said]:
+def is_among(pictures: Collection[UUID] | None) -> ColumnElement[bool]:
+    return true() if pictures is None else Critique.explanation_id.in_(pictures)
+
+
+def newest_answers(session: Session, critique_id: UUID, pictures: Collection[UUID] | None = None) -> dict[UUID, Said]:
     """By cluster. A person's word on a cluster outlasts the critique in which it was given."""
     reviews = (
         select(Review)
         .join(Cluster, Cluster.id == Review.cluster_id)
         .join(Critique, Critique.explanation_id == Cluster.explanation_id)
-        .where(Critique.run_id == critique_id)
+        .where(Critique.run_id == critique_id, is_among(pictures))
         .order_by(Review.created_at, Review.id)
     )
     return by_cluster(session.scalars(reviews))
@@ -126,12 +130,19 @@ def stands(
     return (*judged, Source.JUDGE)
 
 
-def standings(session: Session, critique_id: UUID, closed: frozenset[UUID] = frozenset()) -> list[Standing]:
+def standings(
+    session: Session,
+    critique_id: UUID,
+    closed: frozenset[UUID] = frozenset(),
+    *,
+    pictures: Collection[UUID] | None = None,
+) -> list[Standing]:
     """One for each cluster with a verdict, in the order of the alignment set.
 
     closed: clusters of which people's word is not to be told, so that it stands as if nobody had answered.
+    pictures: the explanations whose clusters are meant, if not all of them.
     """
-    answers = newest_answers(session, critique_id)
+    answers = newest_answers(session, critique_id, pictures)
     of_newest = and_(AgreedVerdict.cluster_id == Cluster.id, AgreedVerdict.run_id == newest_consensus(critique_id))
     agreed_columns = (AgreedVerdict.value, AgreedVerdict.p_spurious, AgreedVerdict.source)
     statement = (
@@ -142,7 +153,7 @@ def standings(session: Session, critique_id: UUID, closed: frozenset[UUID] = fro
         .join(Cluster, Cluster.id == Verdict.cluster_id)
         .join(Explanation, Explanation.id == Cluster.explanation_id)
         .outerjoin(AgreedVerdict, of_newest)
-        .where(Critique.run_id == critique_id)
+        .where(Critique.run_id == critique_id, is_among(pictures))
         .order_by(Explanation.position, Cluster.number)
     )
     found = []

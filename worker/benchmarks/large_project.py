@@ -103,7 +103,7 @@ def fill(session: Session, images: int, seed: int = 0) -> LargeProject:
     for position in range(ANALYSES):
         analysis, clusters = _analysis(session, project, original, pictures, position, random)
         critique = _critique(session, project, analysis, specification, clusters, random)
-    _consensus(session, project, analysis, critique, clusters)
+    _consensus(session, project, analysis, critique, clusters, random)
     _answers(session, critique, reader, clusters, random)
     redone = RealignmentParameters(critique_id=critique.id, epochs=EPOCHS)
     realignment = add_run(session, project, redone, Kind.REALIGNMENT)
@@ -292,7 +292,9 @@ def _value(p_spurious: float) -> VerdictValue:
     return VerdictValue.SPURIOUS if p_spurious >= high else VerdictValue.RELEVANT
 
 
-def _consensus(session: Session, project: Project, analysis: Run, critique: Run, clusters: Rows) -> None:
+def _consensus(
+    session: Session, project: Project, analysis: Run, critique: Run, clusters: Rows, random: np.random.Generator
+) -> None:
     run = add_run(session, project, ConsensusParameters(critique_id=critique.id), Kind.CONSENSUS)
     shares = {"reviewed": 0, "judged_spurious": 0.3, "found_spurious": 0.25}
     of_kind, differ = len(clusters) // CLUSTERS, len(clusters) // 50
@@ -308,14 +310,16 @@ def _consensus(session: Session, project: Project, analysis: Run, critique: Run,
     of_class = select(Explanation.id, Image.class_id).join(Image, Image.id == Explanation.image_id)
     mine = session.execute(of_class.where(Explanation.run_id == analysis.id))
     class_of: dict[UUID, UUID] = dict(mine.all())
+    p_spurious = [float(p) for p in random.beta(0.3, 0.6, len(clusters))]
     rows: Rows = [
         {
             "id": uuid4(),
             "run_id": run.id,
             "cluster_id": cluster["id"],
+            "explanation_id": cluster["explanation_id"],
             "class_id": class_of[cluster["explanation_id"]],
-            "value": VerdictValue.RELEVANT,
-            "p_spurious": 0.2,
+            "value": _value(p_spurious[index]),
+            "p_spurious": p_spurious[index],
             "source": Source.PROBE,
             "overruled": index % 50 == 0,
             "kind": index % CLUSTERS,

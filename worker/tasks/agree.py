@@ -215,6 +215,7 @@ def rows_of(
                 "source": source,
                 "overruled": bool(found.overruled[index]),
                 "kind": int(kind[index]),
+                "explanation_id": each.explanation,
                 "class_id": each.class_id,
                 "reason_id": ids[reason] if reason >= 0 else None,
                 "nearest": [str(ids[other]) for other in nearest[nearest >= 0].tolist()],

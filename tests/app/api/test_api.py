@@ -269,8 +269,9 @@ def test_verdicts_tell_whose_word_stands_with_its_probability_and_why(program: T
         agreed = {"run_id": run.id, "kind": 0, "value": VerdictValue.SPURIOUS, "source": Source.PROBE, "place": 1}
         agreed["class_id"] = whole.project.classes[0].id
         for cluster in (first, second):
+            of = session.get_one(Cluster, UUID(cluster)).explanation_id
             more = {"p_spurious": 0.93, "overruled": True, "reason_id": UUID(third), "nearest": [third]}
-            session.add(AgreedVerdict(cluster_id=UUID(cluster), **agreed, **more))
+            session.add(AgreedVerdict(cluster_id=UUID(cluster), explanation_id=of, **agreed, **more))
         said = {"user_id": whole.clinician.id, "run_id": whole.critique.id, "blind": False}
         session.add(Review(cluster_id=UUID(second), answer=Answer.RELEVANT, **said))
     probed, reviewed, judged = program.get(address).json()[:3]

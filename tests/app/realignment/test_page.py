@@ -7,7 +7,6 @@ from sqlalchemy import select
 from app.db import reading, transaction
 from app.models import Answer, Critique, Epoch, Kind, Project, Review, Run, State, User, Verdict, VerdictValue
 from app.realignment.queries import Outcome, ingredients_of, outcomes_of, runs_of
-from app.review.standing import standings
 from app.runs.actions import cancel_run
 from app.runs.parameters import RealignmentParameters
 from app.trust.lock import record_of
@@ -84,7 +83,7 @@ def test_what_goes_in_is_what_stands_after_review(loop: Loop, page: Browser) -> 
             review.answer, review.blind = answer, False
             session.add(review)
     with reading() as session:
-        found = ingredients_of(standings(session, loop.critique.id))
+        found = ingredients_of(session, loop.critique)
     assert found.spurious == len(spurious) - 1
     assert found.relevant == len(relevant)
     assert found.by_people == 2

@@ -97,7 +97,8 @@ def add_consensus(loop: Loop, state: State = State.SUCCEEDED, **rows: dict[UUID,
             }
             made[verdict.cluster_id] = standard | given
         for place, cluster_id in enumerate(in_order(loop, made), 1):
-            row = made[cluster_id] | {"place": place, "class_id": class_of(loop, cluster_id)}
+            picture = picture_of(loop, cluster_id)
+            row = made[cluster_id] | {"place": place, "class_id": picture.image.class_id, "explanation_id": picture.id}
             session.add(AgreedVerdict(run_id=run.id, cluster_id=cluster_id, **row))
     return run
 
@@ -113,10 +114,8 @@ def in_order(loop: Loop, rows: dict[UUID, dict[str, Any]]) -> list[UUID]:
     return sorted(rows, key=key)
 
 
-def class_of(loop: Loop, cluster_id: UUID) -> UUID:
-    return next(
-        each.image.class_id for each in loop.explanations if cluster_id in {cluster.id for cluster in each.clusters}
-    )
+def picture_of(loop: Loop, cluster_id: UUID) -> Explanation:
+    return next(each for each in loop.explanations if cluster_id in {cluster.id for cluster in each.clusters})
 
 
 def read_blind(loop: Loop) -> None:
