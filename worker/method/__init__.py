@@ -15,5 +15,6 @@
 7; ``next_to_review`` chooses what people see. ``summary`` says in sentences what a model bases its decisions on; the
 shares it tells are those of ``regions``, which gathers clusters by their name (``naming``) and, where an LVLM gave
 none, by how they look (``looks``).
+``baselines`` holds the rivals that benchmarks compare ``realignment`` with; the product does not use them.
 Images are float32 (B, C, H, W) and already normalised. Seeds and devices are arguments.
 """
