@@ -3,11 +3,13 @@
 import io
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import product
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 from PIL import Image as Picture
 
+from tests.dicoms import KNEE_16, PATIENT, dicom
 from tests.drawn import KNEES, png
 
 SIDE = 16  # pixels of a picture and of the model's input
@@ -43,6 +45,17 @@ def manifest(rows: Sequence[str], header: str = "path,label,split,letter", pictu
     files = [("manifest.csv", "\n".join((header, *rows)).encode())]
     if pictures:
         files += [(row.split(",")[0], picture(number)) for number, row in enumerate(rows)]
+    return packed(files)
+
+
+def from_hospital() -> bytes:
+    """As ``folders``, but DICOM, of 12 bits; the first says that text is written into it."""
+    files = []
+    for split, name, number in product(("train", "validation", "test"), ("a", "b"), range(3)):
+        values = KNEE_16 // 2 + np.uint16(100 * len(files))
+        said = {"BurnedInAnnotation": "NO" if files else "YES"}
+        data = dicom(values, patient=f"{PATIENT} {split}", WindowCenter=2000, WindowWidth=5000, **said)
+        files.append((f"{split}/{name}/{number}{'' if split == 'test' else '.dcm'}", data))
     return packed(files)
 
 

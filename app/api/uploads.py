@@ -29,7 +29,9 @@ def import_dataset(
     session: DBSession,
     caller: EngineerCaller,
     project_id: UUID,
-    file: Annotated[UploadFile, File(description="zip: manifest.csv and images, or train/<class>/*.png")],
+    file: Annotated[
+        UploadFile, File(description="zip: manifest.csv and images, or train/<class>/*; PNG, JPEG or DICOM")
+    ],
     name: Text,
     patient_column: Annotated[str, Form(max_length=200)] = "patient_id",
 ) -> Run:

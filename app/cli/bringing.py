@@ -33,7 +33,10 @@ def model_input(size: int, channels: int, mean: str, std: str) -> Input:
 
 @brought.command("data")
 def import_data(
-    source: Annotated[Path, typer.Argument(help="A folder or a zip, with manifest.csv or train/<class>/ folders.")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="A folder or a zip of PNG, JPEG or DICOM, with manifest.csv or train/<class>/ folders."),
+    ],
     project: ProjectName,
     task: Annotated[str, typer.Option(help="What the model decides, in a sentence.")] = "",
     group_by: Annotated[str, typer.Option(help="Attributes that make the groups, comma-separated.")] = "",
@@ -65,7 +68,12 @@ def import_data(
         raise
     result = {"project": project, **run.result}
     known = "was there already" if run.result["already_there"] else "is in"
-    show(result, as_json, f"The data set {known}: {run.result['images']} images in project {project}.")
+    told = f"The data set {known}: {run.result['images']} images in project {project}."
+    if burned_in := run.result["burned_in"]:
+        told += (
+            f"\nDICOM headers say of {burned_in} of them that text is written into the picture: look for names there."
+        )
+    show(result, as_json, told)
 
 
 def tell_problems(error: CommandError, as_json: bool) -> None:

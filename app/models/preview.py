@@ -55,6 +55,9 @@ class Preview(Stored):
     columns: tuple[ColumnSeen, ...]
     patients: int
     masks: int
+    dicom: int = 0  # how many of the images were DICOM files
+    burned_in: tuple[str, ...] = ()  # the first paths whose DICOM header says that text is written into the picture
+    burned_in_more: int = 0
     pictures: tuple[PictureSeen, ...]
     problems: tuple[ProblemSeen, ...]  # the first ones
     problem_count: int

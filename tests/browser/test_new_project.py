@@ -122,3 +122,23 @@ def test_the_keyboard_alone_is_enough(open_as: Callable[..., Page], engineer: Us
     assert make.evaluate("button => getComputedStyle(button).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     expect(page.get_by_text("Importing images")).to_be_visible()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_an_engineer_is_told_of_text_in_dicom_files(
+    open_as: Callable[..., Page], engineer: User, check_access: Callable[[Page], None], scheme: str, width: int
+) -> None:
+    page = open_as(engineer, "/projects/new", width=width, scheme=scheme)
+    page.get_by_label("Name", exact=True).fill("Knees")
+    page.get_by_label("Architecture").fill("mlp")
+    page.get_by_label("Side of its input").fill("16")
+    page.get_by_label("It sees").select_option("grey")
+    for field in ("Mean", "Standard deviation"):
+        page.get_by_label(field).fill("0.5")
+    choose(page, brought.from_hospital())
+    page.get_by_role("button", name="Look at what I send").click()
+    expect(page.get_by_text("Looking at what was sent")).to_be_visible()
+    look()
+    page.reload()
+    expect(page.get_by_role("note")).to_contain_text("Text may be written into these pictures")
+    check(page, check_access, "new-project-dicom")

@@ -5,26 +5,33 @@ import json
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from worker.datasets.archives import ArchiveError, unpack
 from worker.datasets.rows import Limits, Listing, Problem, Row, declared_rows, list_folder
+from worker.vision import dicom
 from worker.vision.pictures import ImageError, decode
 
-__all__ = ["ArchiveError", "Checked", "CheckedImage", "Limits", "Problem", "Row", "check", "unpack"]
+__all__ = ["ArchiveError", "Checked", "CheckedImage", "Limits", "Problem", "Row", "check", "kept", "unpack"]
 
 # Decoding and hashing leave Python's lock, so a few threads help; each may hold one large picture in memory.
 THREADS = 4
+SAME_HEADER = "The patient, by the ID in the DICOM header,"
+NOT_SAME = "If they are several, name them in a manifest.csv, or let no column name the patient."
+NO_DICOM = "It is no DICOM file, whatever its name says: the letters DICM are missing where it starts."
 
 
 @dataclass(frozen=True)
 class CheckedImage:
     row: Row
-    digest: str  # SHA-256 of the file
+    digest: str  # SHA-256 of what is kept of the file
     width: int  # in pixels, after turning as EXIF says
     height: int
     mask_digest: str | None
+    patient: str | None  # as the row says, else what stands for the one in a DICOM header, which is never stored
+    is_dicom: bool
+    burned_in: bool  # its DICOM header says that text is written into the picture
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Picture:
     digest: str
     pixels: str  # SHA-256 of the decoded pixels: equal for a picture that was only stored anew
     size: tuple[int, int]
+    header: dicom.Dicom | None  # of a DICOM file, without its PNG
 
 
 def check(
@@ -54,7 +62,8 @@ def check(
 
     folder: holds manifest.csv (path, label, split, attributes, spurious_mask), or train|validation|test/<class>/.
     classes: the labels allowed; None takes them from the rows.
-    patient_column: whose values must not be in two splits; None when there is none.
+    patient_column: whose values must not be in two splits, nor may the patients of DICOM headers where a row names
+    none; None when nobody's may be compared.
     """
     if not folder.is_dir():
         return Checked([], [Problem(None, str(folder), "There is no such folder.")], [], [], "")
@@ -65,9 +74,10 @@ def check(
     declared = declared_rows(folder, listing, limits, patient_column)
     pictures = _read_all(folder, listing, limits, declared.rows)
     complaints = [*_label_problems(declared.rows, classes), *_file_problems(declared.rows, pictures)]
-    complaints += [*_duplicates(declared.rows, pictures), *_patients_in_two_splits(declared.rows)]
+    patients = _patients(declared.rows, pictures) if patient_column else {}
+    complaints += [*_duplicates(declared.rows, pictures), *_patients_in_two_splits(declared.rows, patients)]
     broken = {row.number for row, _ in complaints}
-    images = [_checked(row, pictures) for row in declared.rows if row.number not in broken]
+    images = [_checked(row, pictures, patients) for row in declared.rows if row.number not in broken]
     problems = declared.problems + [
         Problem(row.number if declared.has_manifest else None, row.path, message) for row, message in complaints
     ]
@@ -75,6 +85,23 @@ def check(
     names = list(classes) if classes else sorted({row.label for row in declared.rows}, key=_natural)
     problems += _set_problems(declared.rows, problems, names)
     return Checked(images, problems, names, declared.attributes, _digest(images))
+
+
+def kept(path: Path, max_pixels: int) -> bytes:
+    """What is kept of a file that was found sound: all of it, but of a DICOM file the picture alone, as PNG.
+
+    The same bytes each time. Raises ImageError.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _kept(path.read_bytes(), max_pixels)[0]
+
+
+def _kept(data: bytes, max_pixels: int) -> tuple[bytes, dicom.Dicom | None]:
+    if not dicom.is_dicom(data):
+        return data, None
+    read = dicom.read_dicom(data, max_pixels)
+    return read.png, replace(read, png=b"")
 
 
 def _limit_problem(listing: Listing, limits: Limits) -> str | None:
@@ -115,16 +142,17 @@ def _read(path: Path, limits: Limits) -> Picture | str:
         data = path.read_bytes()
         if not data:
             return "The file is empty."
+        data, header = _kept(data, limits.pixels)
         picture = decode(data, limits.pixels)
     except OSError as error:
         return f"The file cannot be read ({error.strerror})."
     except ImageError as error:
-        return str(error)
+        return NO_DICOM if path.suffix.lower() in dicom.SUFFIXES and not dicom.is_dicom(data) else str(error)
     pixels = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
     pixels.update(picture.tobytes())
     if picture.palette:
         pixels.update(picture.palette.getdata()[1])
-    return Picture(hashlib.sha256(data).hexdigest(), pixels.hexdigest(), picture.size)
+    return Picture(hashlib.sha256(data).hexdigest(), pixels.hexdigest(), picture.size, header)
 
 
 def _label_problems(rows: Iterable[Row], classes: Sequence[str] | None) -> list[tuple[Row, str]]:
@@ -172,16 +200,30 @@ def _duplicate(row: Row, first: Row) -> str:
     return f"The same image as {first.path}."
 
 
-def _patients_in_two_splits(rows: Iterable[Row]) -> list[tuple[Row, str]]:
+def _patients(rows: Iterable[Row], pictures: dict[str, Picture | str]) -> dict[int, str]:
+    """By the row's number; what a row says goes before what stands for the patient in its DICOM header."""
+    found = {}
+    for row in rows:
+        picture = pictures[row.path]
+        header = picture.header if isinstance(picture, Picture) else None
+        patient = row.patient or (header.patient if header else None)
+        if patient:
+            found[row.number] = patient
+    return found
+
+
+def _patients_in_two_splits(rows: Iterable[Row], patients: dict[int, str]) -> list[tuple[Row, str]]:
     found = []
     firsts: dict[str, Row] = {}
     for row in rows:
-        if row.patient is None:
+        if row.number not in patients:
             continue
-        first = firsts.setdefault(row.patient, row)
+        first = firsts.setdefault(patients[row.number], row)
         if row.split != first.split:
-            message = f"Patient {row.patient} is in two splits: {row.split} here, {first.split} with {first.path}."
-            found.append((row, message))
+            where = f"is in two splits: {row.split} here, {first.split} with {first.path}."
+            found.append(
+                (row, f"Patient {row.patient} {where}" if row.patient else f"{SAME_HEADER} {where} {NOT_SAME}")
+            )
     return found
 
 
@@ -193,12 +235,20 @@ def _set_problems(rows: Sequence[Row], problems: Sequence[Problem], classes: Seq
     return []
 
 
-def _checked(row: Row, pictures: dict[str, Picture | str]) -> CheckedImage:
+def _checked(row: Row, pictures: dict[str, Picture | str], patients: dict[int, str]) -> CheckedImage:
     image = pictures[row.path]
     mask = pictures[row.mask] if row.mask else None
     assert isinstance(image, Picture)
     assert not isinstance(mask, str)
-    return CheckedImage(row, image.digest, *image.size, mask.digest if mask else None)
+    return CheckedImage(
+        row,
+        image.digest,
+        *image.size,
+        mask_digest=mask.digest if mask else None,
+        patient=patients.get(row.number),
+        is_dicom=image.header is not None,
+        burned_in=image.header is not None and image.header.burned_in,
+    )
 
 
 def _natural(label: str) -> tuple[bool, int, str]:

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from worker.vision import dicom
+
 MANIFEST = "manifest.csv"
 SPLITS = ("train", "validation", "test")
 NEEDED = ("path", "label", "split")
 MASK = "spurious_mask"
 DEFAULT_PATIENT_COLUMN = "patient_id"
-SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg", *dicom.SUFFIXES)
 # What desktops leave behind in folders.
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX")
 LONGEST_TEXT = 200
@@ -92,7 +94,7 @@ def declared_rows(folder: Path, listing: Listing, limits: Limits, patient_column
         return Declared(problems=[Problem(None, MANIFEST, "It is a link; links are not followed.")])
     size = listing.files.get(MANIFEST)
     if size is None:
-        return _folder_rows(listing)
+        return _folder_rows(folder, listing)
     if size > limits.file_bytes:
         message = f"It has {size:,} bytes; a file may have {limits.file_bytes:,}."
         return Declared(problems=[Problem(None, MANIFEST, message)])
@@ -223,7 +225,7 @@ def _cell_problem(path: str, values: dict[str, str]) -> str | None:
     return f"{MASK}: {mask}" if mask else None
 
 
-def _folder_rows(listing: Listing) -> Declared:
+def _folder_rows(folder: Path, listing: Listing) -> Declared:
     declared = Declared(has_manifest=False)
     found = [path for path in (*listing.files, *listing.links, *listing.folders, *listing.others) if _counts(path)]
     if not any(path in SPLITS for path in listing.folders):
@@ -232,7 +234,7 @@ def _folder_rows(listing: Listing) -> Declared:
         return declared
     for path in sorted(found):
         parts = PurePosixPath(path).parts
-        complaint = _place_problem(path, parts, listing)
+        complaint = _place_problem(path, parts, listing) or _kind_problem(folder, path, parts, listing)
         if complaint:
             declared.problems.append(Problem(None, shown(path), complaint))
         elif len(parts) == 3 and path in listing.files:  # noqa: PLR2004 - split/class/file
@@ -246,9 +248,7 @@ def _counts(path: str) -> bool:
     return not any(part.startswith(".") or part in LITTER for part in PurePosixPath(path).parts)
 
 
-def _place_problem(  # noqa: PLR0911 - one for each reason
-    path: str, parts: Sequence[str], listing: Listing
-) -> str | None:
+def _place_problem(path: str, parts: Sequence[str], listing: Listing) -> str | None:
     is_folder = path in listing.folders
     if path in listing.links:
         return "It is a link; links are not followed."
@@ -263,6 +263,17 @@ def _place_problem(  # noqa: PLR0911 - one for each reason
         )
     if not path.isprintable():
         return "The path holds control characters."
-    if not path.lower().endswith(SUFFIXES):
-        return "It is no .png, .jpg or .jpeg file."
     return path_problem(path)
+
+
+def _kind_problem(folder: Path, path: str, parts: Sequence[str], listing: Listing) -> str | None:
+    """By the name; DICOM files often have none that says so, and are known by how they start."""
+    is_image = len(parts) == 3 and parts[0] in SPLITS and path in listing.files  # noqa: PLR2004 - split/class/file
+    if not is_image or path.lower().endswith(SUFFIXES):
+        return None
+    try:
+        with (folder / path).open("rb") as file:
+            known = dicom.is_dicom(file.read(dicom.START))
+    except OSError as error:
+        return f"The file cannot be read ({error.strerror})."
+    return None if known else "It is no .png, .jpg, .jpeg or .dcm file, and no DICOM file by how it starts."

@@ -21,7 +21,7 @@ from app.models.preview import CheckpointSeen, ClassSeen, ColumnSeen, PictureSee
 from app.runs.parameters import ImportParameters, RegistrationParameters
 from app.storage import storage
 from worker.datasets.archives import ArchiveError
-from worker.datasets.importing import Checked, CheckedImage, Problem, check
+from worker.datasets.importing import Checked, CheckedImage, Problem, check, kept
 from worker.tasks.brought import limits, scratch, the_folder
 from worker.tasks.inputs import device, logits_of
 from worker.tasks.job import Job, RefusedError, Write
@@ -32,6 +32,7 @@ from worker.vision.pictures import load_image
 from worker.vision.preprocessing import to_tensor
 
 SHOWN_PROBLEMS, SHOWN_CLASSES, SHOWN_VALUES, SHOWN_SIZES = 100, 12, 8, 5
+SHOWN_BURNED_IN = 10
 PICTURES_A_CLASS = 4
 THUMBNAIL = 160  # pixels
 TRIED = 32  # pictures on which the checkpoint answers: seconds, even where the model is large
@@ -60,6 +61,7 @@ def look(job: Job, parameters: ImportParameters) -> Write:
 
 def preview_of(parameters: ImportParameters, folder: Path, checked: Checked) -> Preview:
     images = checked.images
+    burned_in = [image.row.path for image in images if image.burned_in]
     sizes = Counter(f"{image.width} × {image.height}" for image in images)
     return Preview(
         images=len(images),
@@ -67,8 +69,11 @@ def preview_of(parameters: ImportParameters, folder: Path, checked: Checked) -> 
         sizes=tuple(sizes.most_common(SHOWN_SIZES)),
         distinct_sizes=len(sizes),
         columns=tuple(column_seen(name, images) for name in checked.attributes),
-        patients=len({image.row.patient for image in images} - {None}),
+        patients=len({image.patient for image in images} - {None}),
         masks=sum(image.row.mask is not None for image in images),
+        dicom=sum(image.is_dicom for image in images),
+        burned_in=tuple(burned_in[:SHOWN_BURNED_IN]),
+        burned_in_more=len(burned_in[SHOWN_BURNED_IN:]),
         pictures=tuple(pictures_of(folder, checked)),
         problems=tuple(
             ProblemSeen(row=each.row, path=each.path, message=each.message)
@@ -94,7 +99,7 @@ def pictures_of(folder: Path, checked: Checked) -> Iterable[PictureSeen]:
     """A few of each class, spread over all of its rows."""
     for name in checked.classes[:SHOWN_CLASSES]:
         for image in spread([image for image in checked.images if image.row.label == name], PICTURES_A_CLASS):
-            small = thumbnail((folder / image.row.path).read_bytes())
+            small = thumbnail(kept(folder / image.row.path, settings().max_image_pixels))
             blob = storage().put_upload(io.BytesIO(small))
             yield PictureSeen(blob=blob, path=image.row.path, class_name=name)
 
@@ -138,7 +143,7 @@ def checkpoint_seen(given: RegistrationParameters, folder: Path, checked: Checke
         return CheckpointSeen(bytes=data_bytes, problem=str(error))
     split = next((each.value for each in reversed(Split) if any(i.row.split == each for i in checked.images)), "")
     images = spread([image for image in checked.images if image.row.split == split], TRIED)
-    data = [(folder / image.row.path).read_bytes() for image in images]
+    data = [kept(folder / image.row.path, settings().max_image_pixels) for image in images]
     logits = logits_of(model.to(device()), to_tensor(data, preprocessing, settings().max_image_pixels))
     labels = torch.tensor([names.index(image.row.label) for image in images])
     return CheckpointSeen(

@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from app.config import settings
 from app.db import reading
 from app.models import Dataset, Image, Project, Run, Split, TargetClass
 from app.runs.parameters import ImportParameters
 from app.storage import storage
-from worker.datasets.importing import Checked, CheckedImage, check
+from worker.datasets.importing import Checked, CheckedImage, check, kept
 from worker.tasks.brought import limits, scratch, the_folder
 from worker.tasks.job import Job, Plan, RefusedError, Write
 
@@ -54,9 +55,8 @@ def work(job: Job) -> Write:
 
 
 def store(folder: Path, image: CheckedImage) -> None:
-    storage().put((folder / image.row.path).read_bytes())
-    if image.row.mask:
-        storage().put((folder / image.row.mask).read_bytes())
+    for path in filter(None, (image.row.path, image.row.mask)):
+        storage().put(kept(folder / path, settings().max_image_pixels))
 
 
 def refusal(checked: Checked) -> RefusedError:
@@ -77,10 +77,16 @@ def keep(parameters: ImportParameters, checked: Checked) -> Write:
     def write(session: Session, run: Run) -> dict[str, Any]:
         # Two imports at once must not both find the project empty.
         session.get(Project, run.project_id, with_for_update=True)
+        burned_in = sum(image.burned_in for image in checked.images)
         same = (Dataset.project_id == run.project_id, Dataset.digest == checked.digest)
         already = session.scalar(select(Dataset).where(*same))
         if already is not None:
-            run.result = {"dataset_id": str(already.id), "images": already.images, "already_there": True}
+            run.result = {
+                "dataset_id": str(already.id),
+                "images": already.images,
+                "already_there": True,
+                "burned_in": burned_in,
+            }
             return {}
         classes = ensure_classes(session, run.project_id, checked.classes)
         dataset = Dataset(
@@ -97,7 +103,12 @@ def keep(parameters: ImportParameters, checked: Checked) -> Write:
         rows = [image_row(dataset.id, classes, image) for image in checked.images]
         for first in range(0, len(rows), ROWS_AT_ONCE):
             session.execute(insert(Image), rows[first : first + ROWS_AT_ONCE])
-        run.result = {"dataset_id": str(dataset.id), "images": len(rows), "already_there": False}
+        run.result = {
+            "dataset_id": str(dataset.id),
+            "images": len(rows),
+            "already_there": False,
+            "burned_in": burned_in,
+        }
         return {}
 
     return write

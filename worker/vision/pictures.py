@@ -11,8 +11,6 @@ FORMATS = ("PNG", "JPEG")
 # Pictures are checked when they are imported; this guards those that come another way (an API call, a test).
 MAX_PIXELS = 40_000_000
 
-DICOM = "It is a DICOM file, which is not read here yet; export the picture as PNG or JPEG, without the patient's name."
-
 
 class ImageError(ValueError):
     """A picture that cannot be used; the message says why."""
@@ -40,7 +38,7 @@ def decode(data: bytes, max_pixels: int) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise ImageError(f"It has too many pixels; at most {max_pixels:,} are allowed.") from error
     except UnidentifiedImageError as error:
-        raise ImageError(DICOM if data[128:132] == b"DICM" else "It is not a PNG or JPEG image.") from error
+        raise ImageError("It is not a PNG or JPEG image.") from error
     # Decoders raise many kinds of errors on damaged bytes: OSError, SyntaxError, ValueError, struct.error ...
     except Exception as error:
         raise ImageError(f"It is damaged or cut short ({error}).") from error

@@ -11,15 +11,17 @@ from uuid import UUID
 
 import pytest
 from httpx2 import Response
+from PIL import Image as Picture
 from sqlalchemy import select
 
 from app.audit.chain import Link, follow
 from app.db import now, reading, transaction
 from app.drafts.actions import remove_old_drafts
-from app.models import Checkpoint, Dataset, Kind, Project, Role, Run, State, TargetClass, TrustBar, User
-from app.storage import UPLOAD
+from app.models import Checkpoint, Dataset, Image, Kind, Project, Role, Run, State, TargetClass, TrustBar, User
+from app.storage import UPLOAD, storage
 from tests import brought
 from tests.app.conftest import Browser
+from tests.dicoms import BIRTH, KNEE_16, NAME, PATIENT, dicom
 from tests.factories import add_project, add_user
 from worker.benchmarks.own_database import counted, forget_settings
 from worker.tasks.here import run_here
@@ -128,6 +130,35 @@ def test_ten_thousand_bad_rows_are_counted_shown_in_part_and_given_as_csv(engine
     assert [project.draft is None for project in rows(Project)] == [False]
 
 
+@pytest.mark.usefixtures("sqlite")
+def test_of_dicom_files_the_pictures_are_kept_and_nothing_of_their_headers(
+    engineer: Browser, data_folder: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    address = sent(engineer, brought.from_hospital(), brought.weights())
+    preview = engineer.get(address).text
+    assert "18 pictures are sound" in preview
+    assert "18 are DICOM files: of each only the picture is kept" in preview
+    assert "Text may be written into these pictures" in preview
+    assert "train/a/0.dcm." in preview
+    assert "3, each in one split" in preview
+    engineer.change(f"{address}/create")
+    look()
+    with reading() as session:
+        images = list(session.scalars(select(Image)))
+        assert {image.patient for image in images} == {None}
+        assert len(images) == 18
+        stored = [storage().get(image.blob) for image in images]
+    assert all(Picture.open(io.BytesIO(data)).mode == "I;16" for data in stored)
+    values = engineer.get(f"/pictures/images/{images[0].id}/values").content
+    assert values.startswith(b"P5\n")
+    assert uploads(data_folder) == set()
+    said = f"{caplog.text} {[str(each.message) for each in recwarn]}".encode()
+    everything = [said, *(path.read_bytes() for path in data_folder.rglob("*") if path.is_file())]
+    assert sum(map(len, everything)) > 100_000
+    for secret in (NAME, "SECRETIVE", BIRTH, PATIENT):
+        assert not [content for content in everything if secret.encode() in content]
+
+
 @pytest.mark.parametrize(
     ("dataset", "words"),
     [
@@ -135,7 +166,8 @@ def test_ten_thousand_bad_rows_are_counted_shown_in_part_and_given_as_csv(engine
         (brought.packed([("train/a/0.png", bytes(3_000_000))]), "more than 200 times"),
         (brought.packed([("train/a/0.png", b"x"), ("more.zip", b"PK")]), "archive inside"),
         (brought.packed([("train/a/0.png", b"no picture")]), "not a PNG or JPEG"),
-        (brought.packed([("train/a/0.png", bytes(128) + b"DICM" + b"rest")]), "DICOM"),
+        (brought.packed([("train/a/0.png", bytes(128) + b"DICM" + b"rest")]), "DICOM file without a picture"),
+        (brought.packed([("train/a/0.dcm", dicom(KNEE_16, NumberOfFrames=2))]), "with 2 pictures"),
         (brought.packed([("notes.txt", b"hello")]), "neither a manifest.csv"),
         (brought.folders()[:2000], "no zip archive, or it is damaged"),
         (brought.folders(("only",)), "at least two classes"),

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import os
 import time
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worker.datasets.importing import Checked, Limits, check
+from tests.dicoms import KNEE_16, PATIENT, dicom
+from worker.datasets.importing import Checked, Limits, check, kept
 
+BRIGHT = {"WindowCenter": 2000, "WindowWidth": 5000}  # so that each stays a picture of its own
 LIMITS = Limits(pixels=10_000, files=1_000, file_bytes=100_000, total_bytes=10_000_000, ratio=100)
 REAL = Path(os.environ.get("RIGHTREASONS_REAL_DATA") or Path(__file__).parents[4] / "shared" / "data")
 SETTINGS_LIMITS = Limits(40_000_000, 100_000, 64 * 2**20, 4 * 2**30, 200)
@@ -53,6 +56,40 @@ def test_a_sound_folder_is_told_whole(tmp_path: Path) -> None:
     first = checked.images[0]
     assert (first.row.path, first.width, first.height, first.mask_digest) == ("i/a.png", 12, 8, None)
     assert len(first.digest) == 64
+
+
+def test_a_manifest_may_name_dicom_files_whatever_they_are_called(tmp_path: Path) -> None:
+    for name, values in (("a.dcm", KNEE_16), ("b", KNEE_16.T.copy()), ("m.png", np.full((16, 16), 255, np.uint8))):
+        (tmp_path / name).write_bytes(dicom(values))
+    write(tmp_path, ["a.dcm,x,train,m.png", "b,y,train,"], "path,label,split,spurious_mask")
+    checked = check(tmp_path, LIMITS)
+    assert checked.problems == []
+    for image in checked.images:
+        assert image.digest == hashlib.sha256(kept(tmp_path / image.row.path, LIMITS.pixels)).hexdigest()
+    assert [(image.width, image.height, image.is_dicom) for image in checked.images] == [(16, 16, True)] * 2
+    assert checked.images[0].mask_digest == hashlib.sha256(kept(tmp_path / "m.png", LIMITS.pixels)).hexdigest()
+
+
+def test_a_file_that_is_dicom_by_its_name_alone_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").write_bytes(b"no letters")
+    write(tmp_path, ["a.dcm,x,train"])
+    assert "the letters DICM are missing" in only_message(check(tmp_path, LIMITS), 2)
+
+
+def test_a_patient_in_two_splits_is_found_by_the_dicom_headers_and_not_named(tmp_path: Path) -> None:
+    for number, patient in enumerate((PATIENT, PATIENT, "other", "")):
+        (tmp_path / f"{number}.dcm").write_bytes(dicom(KNEE_16 + np.uint16(number), patient=patient, **BRIGHT))
+    rows = ["0.dcm,x,train", "1.dcm,y,test", "2.dcm,y,test", "3.dcm,x,validation"]
+    write(tmp_path, rows)
+    message = only_message(check(tmp_path, LIMITS), 3)
+    assert message.startswith(
+        "The patient, by the ID in the DICOM header, is in two splits: test here, train with 0.dcm."
+    )
+    assert PATIENT not in message
+    assert check(tmp_path, LIMITS, patient_column=None).problems == []
+    write(tmp_path, [f"{row},{number}" for number, row in enumerate(rows)], "path,label,split,patient_id")
+    checked = check(tmp_path, LIMITS)
+    assert ([image.patient for image in checked.images], checked.problems) == ([*"0123"], [])
 
 
 def test_numbered_classes_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:

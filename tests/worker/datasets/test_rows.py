@@ -171,3 +171,13 @@ def test_a_manifest_that_is_a_link_is_refused(tmp_path: Path) -> None:
 def test_a_folder_in_neither_form_is_told(tmp_path: Path) -> None:
     declared = declared_rows(tmp_path, list_folder(tmp_path), LIMITS, None)
     assert "neither a manifest.csv nor a folder train" in only_message(declared)
+
+
+def test_a_file_without_a_known_suffix_is_taken_where_it_starts_as_dicom_does(tmp_path: Path) -> None:
+    for name, start in (("1.2.840.77", b"DICM"), ("IM0001", b"DICM"), ("notes", b"text")):
+        path = tmp_path / "train" / "x" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(128) + start)
+    declared = declared_rows(tmp_path, list_folder(tmp_path), LIMITS, None)
+    assert [row.path for row in declared.rows] == ["train/x/1.2.840.77", "train/x/IM0001"]
+    assert [problem.path for problem in declared.problems] == ["train/x/notes"]
