@@ -15,7 +15,7 @@ from app.models.figures import Figures
 from app.projects.lvlm import speaker_in
 from app.projects.queries import Step, loop_state
 from app.projects.work import unfinished_run
-from app.runs.actions import start_run
+from app.runs.actions import start_once
 
 router = APIRouter(prefix="/projects/{project_id}/behaviour")
 
@@ -74,7 +74,7 @@ def start_analysis(
     checkpoint = session.get(Checkpoint, asked.checkpoint_id)
     if checkpoint is None or checkpoint.project_id != project.id:
         raise HTTPException(404, "This project has no such checkpoint. Nothing was started.")
-    start_run(session, project.id, asked, user.id)
+    start_once(session, project.id, asked, user.id)
     return RedirectResponse(f"/projects/{project.id}/behaviour", 303)
 
 

@@ -2,10 +2,12 @@
 
 import json
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.decisions.queries import Comparison
+from app.decisions.queries import Comparison, decisions_on
 from app.models import Checkpoint, Decision, Project, User
 from app.models.trust_record import TrustRecord
 
@@ -21,20 +23,28 @@ MEANINGS = {
 def sign(
     session: Session, project: Project, comparison: Comparison, user: User, approved: bool, reason: str
 ) -> Decision:
-    """Adds a decision on the reports that were shown; whoever calls has checked the password again."""
+    """Adds a decision on the reports that were shown; whoever calls has checked the password again.
+
+    The same words of the same person on the same reports, sent once more, are the signature that stands already.
+    """
     assert comparison.measured_before is not None
     assert comparison.measured_after is not None
-    decision = Decision(
-        project_id=project.id,
-        checkpoint_id=comparison.after.id,
-        before_report_id=comparison.measured_before.report.id,
-        after_report_id=comparison.measured_after.report.id,
-        user_id=user.id,
-        signed_name=user.display_name,
-        approved=approved,
-        meaning=MEANINGS[approved],
-        reason=reason.strip(),
-    )
+    given: dict[str, Any] = {
+        "checkpoint_id": comparison.after.id,
+        "before_report_id": comparison.measured_before.report.id,
+        "after_report_id": comparison.measured_after.report.id,
+        "user_id": user.id,
+        "signed_name": user.display_name,
+        "approved": approved,
+        "meaning": MEANINGS[approved],
+        "reason": reason.strip(),
+    }
+    # Two requests at once must not both find nothing signed.
+    session.execute(select(Checkpoint.id).where(Checkpoint.id == comparison.after.id).with_for_update())
+    newest = next(iter(decisions_on(session, comparison.after)), None)
+    if newest is not None and all(getattr(newest, name) == value for name, value in given.items()):
+        return newest
+    decision = Decision(project_id=project.id, **given)
     session.add(decision)
     session.flush()
     return decision

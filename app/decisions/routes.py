@@ -17,7 +17,7 @@ from app.models import Checkpoint, Origin, Project, Role, Run, User
 from app.projects.queries import LoopState, Step, loop_state
 from app.projects.work import unfinished_run
 from app.review.blind import blind_cases_left
-from app.runs.actions import start_run
+from app.runs.actions import start_once
 from app.runs.parameters import EvaluationParameters
 from app.storage import storage
 from app.trust.lock import record_of
@@ -146,7 +146,7 @@ def measure_both(session: DBSession, user: Engineer, project: CurrentProject, ch
     parameters = EvaluationParameters(
         checkpoint_ids=(comparison.before.id, comparison.after.id), critique_id=comparison.parameters.critique_id
     )
-    run = start_run(session, project.id, parameters, user.id)
+    run = start_once(session, project.id, parameters, user.id)
     return RedirectResponse(f"/runs/{run.id}", 303)
 
 

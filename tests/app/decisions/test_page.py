@@ -172,6 +172,13 @@ def test_another_decision_follows_and_the_first_stays(loop: Loop, page: Browser)
     assert "(followed by a newer one)" in text
 
 
+@pytest.mark.usefixtures("database")
+def test_the_same_signature_sent_twice_is_one(loop: Loop, page: Browser) -> None:
+    for reason in ("It is good.", " It is good. ", "It is good.", "I looked again."):
+        assert sign(loop, page, reason=reason) == 303
+    assert [each.reason for each in decisions()] == ["It is good.", "I looked again."]
+
+
 def test_approved_weights_carry_the_signature_and_the_same_tensors(
     loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
 ) -> None:
