@@ -53,6 +53,16 @@ class SignInNeededError(Exception):
     """Nobody is signed in: a page leads to the sign-in page and from there back."""
 
 
+class StalePageError(HTTPException):
+    """The page belongs to another session; the way out is said, and no role would help."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            403,
+            "This page was opened before you signed in, or in another browser. Load it again and repeat what you did.",
+        )
+
+
 def get_session(request: Request) -> Generator[Session]:
     """One transaction a request, committed before the answer is sent; a GET only reads and waits for no writer."""
     with reading() if request.method in SAFE_METHODS else transaction() as session:
@@ -165,7 +175,6 @@ async def check_csrf(request: Request) -> None:
         given = field if isinstance(field, str) else ""
     expected = csrf_token(request)
     if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
-        raise HTTPException(
-            403,
-            "This page was opened before you signed in, or in another browser. Load it again and repeat what you did.",
-        )
+        if read_session(request) is None:  # the session ended while the page was open, and its token with it
+            raise SignInNeededError
+        raise StalePageError

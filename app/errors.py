@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 from fastapi import FastAPI, Request, Response
@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.deps import SAFE_METHODS, SignInNeededError, page
+from app.deps import SAFE_METHODS, SignInNeededError, StalePageError, page
 
 API = "/api/"
 PROBLEM = "application/problem+json"
@@ -60,14 +60,21 @@ def ask_to_sign_in(request: Request, error: Exception) -> Response:
     del error
     if request.url.path.startswith(API):
         return tell(request, Problem(401, "This needs a token that stands.", todo=TODO[401]))
-    # After a change the way back leads to the page it was made on: the change itself can't be repeated by a link.
-    back = request.url.path if request.method in SAFE_METHODS and not from_htmx(request) else ""
-    if request.url.query and back:
-        back += f"?{request.url.query}"
-    address = "/sign-in" + (f"?next={quote(back, safe='')}" if back and back != "/" else "")
     if from_htmx(request):
-        return Response(status_code=401, headers={"HX-Redirect": address})
-    return RedirectResponse(address, status_code=303)
+        # The page stays, with whatever stands in its fields; page.js says so and leads to the sign-in page and back.
+        return Response(status_code=401, headers={"HX-Reswap": "none"})
+    back = page_of(request)
+    return RedirectResponse("/sign-in" + (f"?next={quote(back, safe='')}" if back != "/" else ""), status_code=303)
+
+
+def page_of(request: Request) -> str:
+    """The page that was asked for or, after a change, the one it was made on: a link can't repeat the change."""
+    try:
+        address = urlsplit(str(request.url) if request.method in SAFE_METHODS else request.headers.get("referer", ""))
+    except ValueError:  # a browser sends none such
+        return "/"
+    path = "/" + address.path.lstrip("/")  # two strokes would lead to another site
+    return f"{path}?{address.query}" if address.query else path
 
 
 def tell_refusal(request: Request, error: Exception) -> Response:
@@ -77,7 +84,8 @@ def tell_refusal(request: Request, error: Exception) -> Response:
     if not what or what == HTTPStatus(status).phrase or not what.endswith((".", "!", "?")):
         what = WHAT.get(status, f"The server answered: {what or HTTPStatus(status).phrase}.")
     kept = "" if request.method in SAFE_METHODS else "Nothing was changed."
-    response = tell(request, Problem(status, what, kept, TODO.get(status, "")))
+    todo = "" if isinstance(error, StalePageError) else TODO.get(status, "")
+    response = tell(request, Problem(status, what, kept, todo))
     response.headers.update(error.headers or {})
     return response
 
@@ -131,6 +139,7 @@ def tell(request: Request, problem: Problem, errors: Sequence[str] = ()) -> Resp
         kept=problem.kept,
         todo=problem.todo,
         details=problem.details,
+        back="" if request.method in SAFE_METHODS else page_of(request),
     )
 
 

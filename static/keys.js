@@ -48,20 +48,15 @@ const useSavedKeys = () => {
   }
 };
 
-// The next case is announced, and the keyboard stays where it was.
+// The next case is announced; the keyboard stays where it was (page.js).
 const announcement = () => {
   const where = document.getElementById("where")?.textContent ?? "";
   const question = document.getElementById("question")?.textContent ?? "Every region is read";
   return `${where}. ${question}`;
 };
 let announced = announcement();
-let focused = "";
-document.addEventListener("htmx:before:swap", () => {
-  focused = document.activeElement?.id ?? "";
-});
 document.addEventListener("htmx:after:swap", () => {
   useSavedKeys();
   const place = document.getElementById("announce");
   if (place && announced !== announcement()) place.textContent = announced = announcement();
-  if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
 });

@@ -34,12 +34,58 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-const notice = (text) => {
-  document.getElementById("notice").textContent = text;
+const place = document.getElementById("notice");
+const notice = (text, link = null) => {
+  place.textContent = text;
+  if (link) place.append(" ", link);
 };
 const LOST = "The server can't be reached. What you did before is kept; this page tries again.";
-document.addEventListener("htmx:error", () => notice(LOST));
-document.addEventListener("htmx:after:request", () => notice(""));
+const NOT_TAKEN = "The server can't be reached. What you wrote is still here. Do your last step again in a moment: nothing is taken twice.";
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => notice(ctx.request.method === "GET" ? LOST : NOT_TAKEN));
+document.addEventListener("unreachable", () => notice(NOT_TAKEN));
+
+// A session that has ended is told where the person is: to be led away in the middle of a word would be worse.
+const SIGNED_OUT = 401;
+const tellSignedOut = () => {
+  if (place.querySelector("a")) return;
+  const link = document.createElement("a");
+  link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = "Sign in and come back here";
+  notice("You are signed out, so your last step was not taken. What you wrote is kept in this tab.", link);
+};
+document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+  if (ctx.response.status === SIGNED_OUT) tellSignedOut();
+  else notice("");
+});
+
+// Where a swap takes away what had the focus, the keyboard stays where it was, or at what has come in its place; and in
+// sight, where it was in sight.
+let focused = null;
+let inSight = false;
+const isInSight = (element) => {
+  const { top, bottom } = element.getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
+};
+const focus = () => (document.activeElement === document.body ? null : document.activeElement);
+document.addEventListener("htmx:before:request", () => {
+  focused = focus(); // a button that is disabled meanwhile loses it
+});
+document.addEventListener("htmx:before:swap", () => {
+  focused = focus() ?? focused;
+  inSight = Boolean(focused && isInSight(focused));
+});
+const keepFocus = (target) => {
+  if (inSight) focus()?.scrollIntoView({ block: "nearest" });
+  if (focus() || !focused) return;
+  const here = document.getElementById(target?.id) ?? document.getElementById("content");
+  const next = (focused.id && document.getElementById(focused.id)) || here.querySelector("a[href], button:not(:disabled)") || here;
+  if (next.disabled) return; // until its answer is there: below
+  if (next === here) here.tabIndex = -1;
+  next.focus();
+  focused = null;
+};
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => keepFocus(ctx.target));
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => setTimeout(keepFocus, 0, ctx.target));
 
 // Work under way says when it has changed (Server-Sent Events), and htmx asks for what it has become. The browser connects
 // again by itself; a page that nobody sees listens to nothing, and is brought up to date when it is seen again.
@@ -76,6 +122,11 @@ const listen = () => {
     }
   });
 };
+
+// The line may come back before the stream notices that it was away.
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+  if (ctx.sourceElement.matches("[data-live]")) setTimeout(changed, AGAIN);
+});
 
 listen();
 document.addEventListener("htmx:after:swap", listen);

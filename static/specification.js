@@ -40,5 +40,5 @@ form.addEventListener("submit", () => {
   unsaved = false;
 });
 window.addEventListener("beforeunload", (event) => {
-  if (unsaved) event.preventDefault();
+  if (unsaved && !document.querySelector("#notice a")) event.preventDefault(); // the words come back after signing in
 });

@@ -32,7 +32,7 @@ const show = (number) => {
 const end = () => {
   steps[shown]?.classList.remove("told");
   tour.hidden = true;
-  fetch(form.action, { method: "POST", body: new FormData(form) });
+  fetch(form.action, { method: "POST", body: new FormData(form), keepalive: true }); // the person may leave at once
   document.getElementById("content").focus();
 };
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.accounts.actions import sign_in_link
 from app.accounts.attempts import attempts
@@ -22,10 +22,12 @@ ALONE = ("--disable-component-update", "--disable-sync", "--disable-dev-shm-usag
 AXE = next(Path(__file__).parent.glob("vendor/axe-*.min.js"))
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 START_SECONDS = 20.0
+PATIENCE = 20_000  # milliseconds; a busy machine is slow, not wrong
 
 
 @pytest.fixture(scope="session")
 def browser() -> Generator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     path = chromium.find()
     assert path, "There is no Chromium here: run make test, or python -m tests.browser.chromium."
     with sync_playwright() as playwright:
@@ -82,7 +84,7 @@ def new_page(browser: Browser, server: str, complaints: Complaints) -> Generator
             color_scheme="dark" if scheme == "dark" else "light",
             reduced_motion="reduce",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         complaints.listen(page)

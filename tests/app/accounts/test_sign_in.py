@@ -197,9 +197,25 @@ def test_signing_in_never_leads_to_another_site(elsewhere: str) -> None:
     assert own_address(elsewhere) == "/"
 
 
-def test_htmx_is_led_to_the_sign_in_page_as_a_whole(visitor: Browser) -> None:
+def test_a_fragment_leaves_the_page_as_it_is_and_says_that_nobody_is_signed_in(visitor: Browser) -> None:
     answer = visitor.fragment(f"/runs/{uuid4()}/progress")
-    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in")
+    assert (answer.status_code, answer.headers["hx-reswap"], answer.text) == (401, "none", "")
+
+
+def test_a_change_after_the_session_has_ended_leads_back_to_the_page_it_was_made_on(
+    ada: User, signed_in: Callable[[User], Browser]
+) -> None:
+    browser = signed_in(ada)
+    headers = {"X-CSRF-Token": browser.csrf}
+    browser.cookies.clear()
+    for referer, back in (
+        ("http://testserver/account?from=here", "/sign-in?next=%2Faccount%3Ffrom%3Dhere"),
+        ("http://testserver//evil.example", "/sign-in?next=%2Fevil.example"),
+        ("http://[", "/sign-in"),
+        ("", "/sign-in"),
+    ):
+        answer = browser.post("/account/password", headers={**headers, "Referer": referer}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, back)
 
 
 def test_signing_out_ends_the_session(ada: User, signed_in: Callable[[User], Browser]) -> None:
