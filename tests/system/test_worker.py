@@ -1,25 +1,21 @@
 """A real worker on a real broker: a run survives its worker, with SQLite and with PostgreSQL."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from app import leash
 from app.db import reading, transaction
 from app.models import Project, Run, State
 from app.runs.actions import cancel_run, start_run
 from app.runs.parameters import ImportParameters, Input, TrainingParameters
 from app.system import findings
 from tests.digits import write_some_digits
-from worker.benchmarks.own_database import forget_settings
+from tests.workers import StartWorker, kill
 
+pytestmark = pytest.mark.usefixtures("database")
 PATIENCE = 120
 
 
@@ -28,42 +24,6 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("digits")
     write_some_digits(folder, every_training=12, every_other=12)
     return folder
-
-
-@pytest.fixture
-def start_worker(
-    database: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Generator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts workers on the test's database, impatient ones; whatever is left is killed at the end."""
-    # Each database its own queues: what an earlier test left in the broker is nobody's.
-    monkeypatch.setenv("RIGHTREASONS_BROKER_URL", f"{redis_url.rpartition('/')[0]}/{1 if database == 'sqlite' else 2}")
-    for name, value in {"HEARTBEAT_SECONDS": "0.5", "LOST_AFTER_SECONDS": "3", "SWEEP_SECONDS": "1"}.items():
-        monkeypatch.setenv(f"RIGHTREASONS_{name}", value)
-    forget_settings()
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> subprocess.Popen[bytes]:
-        with (tmp_path / "worker.log").open("ab") as log:
-            command = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid())]
-            process = subprocess.Popen(
-                [*command, sys.executable, "-m", "app.cli", "worker", "--processes", "1"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                process_group=0,
-            )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        kill(process)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """As the power cut does: the worker and its pool at once."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def run_of(run_id: UUID) -> Run:
@@ -123,7 +83,7 @@ def test_a_running_run_stops_when_it_is_cancelled(digits, start_worker):
     assert 0 < run.done < 500
 
 
-def test_a_worker_that_runs_says_so_with_its_queues(start_worker: Callable[[], subprocess.Popen[bytes]]) -> None:
+def test_a_worker_that_runs_says_so_with_its_queues(start_worker: StartWorker) -> None:
     assert findings.workers().found == "none answers."
     start_worker()
     deadline = time.monotonic() + PATIENCE
