@@ -3,13 +3,13 @@
 from PIL import Image as Picture
 from sqlalchemy.orm import Session
 
-from app.models import Kind, LVLMCheck, Project
+from app.models import Honeypot, Kind, LVLMCheck, Named, Project, VerdictValue
 from app.models.check_figures import CheckFigures, CheckLine, ClusterSaid, DomainCheck, PlantedCase
 from app.models.figures import Estimate
-from app.runs.parameters import CheckParameters
+from app.runs.parameters import CheckParameters, HoneypotParameters
 from app.storage import storage
 from tests.drawn import png
-from tests.factories import add_run
+from tests.factories import Loop, add_run
 from worker.lvlm.check.bar import BARS
 
 IDENTITY = "transformers:0123456789abcdef, float32 on cpu, temperature 1.0"
@@ -62,3 +62,32 @@ def figures(passed: bool, words: str) -> CheckFigures:
         tokens_written=999,
         domains=(DomainCheck(domain="digits", passed=passed, lines=tuple(lines), cases=(case,)),),
     )
+
+
+def plant(session: Session, loop: Loop, lvlm: str = "embedded", words: str = "a letter") -> list[Honeypot]:
+    """Two copies: of what was to be ignored both are judged so, of what was to be used one."""
+    run = add_run(session, loop.project, HoneypotParameters(critique_id=loop.critique.id), Kind.HONEYPOT)
+    run.result = {"lvlm": lvlm}
+    judged = (
+        (0, Named.SPURIOUS, VerdictValue.SPURIOUS),
+        (0, Named.RELEVANT, VerdictValue.RELEVANT),
+        (1, Named.SPURIOUS, VerdictValue.SPURIOUS),
+        (1, Named.RELEVANT, VerdictValue.SPURIOUS),
+    )
+    made = [
+        Honeypot(
+            run_id=run.id,
+            explanation_id=loop.explanations[copy].id,
+            thing="letter",
+            named=named,
+            number=2,
+            value=value,
+            p_spurious=0.9,
+            text=words,
+            picture=storage().put(png(Picture.new("RGB", (96, 96), (copy, 40 * place, 0)))),
+        )
+        for place, (copy, named, value) in enumerate(judged)
+    ]
+    session.add_all(made)
+    session.flush()
+    return made

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from app.db import transaction
+from app.db import now, transaction
 from app.models import Kind as RunKind
-from app.models import Project, Run, Stage, State
+from app.models import LVLMCall, Project, Role, Run, Stage, State, User
 from app.runs.parameters import AnalysisParameters
-from tests import factories
+from tests import brought, factories
 from tests.browser.conftest import Complaints
+from tests.browser.test_new_project import choose, look
+from tests.checked import add_check, plant
 from tests.drawn import DIGITS
-from tests.factories import Loop
+from tests.factories import PASSWORD, Loop
 from tests.trusted import add_bar, read_sample
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
@@ -25,6 +27,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 FOLDER = Path(os.environ.get("RIGHTREASONS_SCREENSHOTS", "screenshots"))
 WIDTHS = (390, 1440)
 SCHEMES = ("light", "dark")
+EXTREMES = (320, 3840)
+either = pytest.mark.parametrize("scheme", SCHEMES)
 
 
 @pytest.fixture
@@ -61,6 +65,18 @@ def empty(begun: tuple[Project, Run]) -> Project:
         return factories.add_project(session, "Wrists")
 
 
+@pytest.fixture
+def keeper(digits: Loop) -> User:
+    """An administrator, of whom a project asks an LVLM that was checked on planted cases."""
+    with transaction() as session:
+        project = session.get_one(Project, digits.project.id)
+        project.lvlm = "openai:qwen2.5-vl@https://gpu.example/v1"
+        add_check(session, project, passed=False)
+        plant(session, digits, lvlm=project.lvlm)
+        session.add(LVLMCall(run_id=digits.critique.id, host="gpu.example", images=40, bytes=2**21, created_at=now()))
+        return factories.add_user(session, "keeper", Role.ADMIN, "Kim Keeper")
+
+
 def picture(page: Page, name: str, width: int, scheme: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
@@ -69,11 +85,10 @@ def picture(page: Page, name: str, width: int, scheme: str) -> None:
     page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png", full_page=True)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@either
 @pytest.mark.parametrize("width", WIDTHS)
 def test_picture_every_page(
     open_as: Callable[..., Page],
-    new_page: Callable[..., Page],
     knees: Loop,
     digits: Loop,
     begun: tuple[Project, Run],
@@ -82,15 +97,11 @@ def test_picture_every_page(
     width: int,
     scheme: str,
 ) -> None:
-    visitor = new_page(width, 900, scheme)
-    visitor.goto("/sign-in")
-    picture(visitor, "sign-in", width, scheme)
     page = open_as(knees.clinician, "/", width=width, scheme=scheme)
     for name, address in addresses(knees, digits, begun, empty).items():
         page.goto(address)
         picture(page, name, width, scheme)
-        assert name == "error" or not complaints.heard, f"{name}: {complaints.heard}"
-    complaints.heard.clear()  # the error page is one
+        assert not complaints.heard, f"{name}: {complaints.heard}"
     with transaction() as session:
         read_sample(session, knees.critique, knees.clinician, wrong=5, cant_tell=1)
     page.goto(f"/projects/{knees.project.id}/review")
@@ -107,6 +118,97 @@ def test_picture_every_page(
         picture(page, f"{name}-locked", width, scheme)
     tried(page, knees)
     picture(page, "specification-tried", width, scheme)
+
+
+@either
+@pytest.mark.parametrize("width", WIDTHS)
+def test_picture_what_engineers_and_administrators_see(
+    open_as: Callable[..., Page], digits: Loop, keeper: User, width: int, scheme: str
+) -> None:
+    page = open_as(keeper, f"/projects/{digits.project.id}/check", width=width, scheme=scheme)
+    picture(page, "check-honeypots", width, scheme)
+    page.goto("/audit")
+    picture(page, "audit", width, scheme)
+    page.goto("/system")
+    page.get_by_text("does not answer").first.wait_for()
+    page.get_by_text("Add somebody").click()
+    picture(page, "system", width, scheme)
+    page.goto("/projects/new")
+    picture(page, "new-project", width, scheme)
+    for name, dataset in (("problems", brought.folders(("only",))), ("preview", brought.folders(per_class=6))):
+        page.goto("/projects/new")
+        page.get_by_label("Name", exact=True).fill("Knees of 2026")
+        page.get_by_label("Architecture").fill("mlp")
+        page.get_by_label("Side of its input").fill("16")
+        page.get_by_label("It sees").select_option("grey")
+        page.get_by_label("Mean").fill("0.5")
+        page.get_by_label("Standard deviation").fill("0.5")
+        choose(page, dataset)
+        page.get_by_role("button", name="Look at what I send").click()
+        page.get_by_text("Looking at what was sent").wait_for()
+        look()
+        page.get_by_role("link", name="See the result").click()
+        picture(page, f"new-project-{name}", width, scheme)
+
+
+@either
+@pytest.mark.parametrize("width", WIDTHS)
+def test_picture_what_comes_first_and_what_goes_wrong(
+    open_as: Callable[..., Page],
+    new_page: Callable[..., Page],
+    knees: Loop,
+    complaints: Complaints,
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    scheme: str,
+) -> None:
+    behaviour = f"/projects/{knees.project.id}/behaviour"
+    visitor = new_page(width, 900, scheme)
+    visitor.goto("/sign-in")
+    picture(visitor, "sign-in", width, scheme)
+    visitor.goto(behaviour)
+    picture(visitor, "sign-in-again", width, scheme)
+    with transaction() as session:
+        session.get_one(User, knees.clinician.id).toured_at = None
+    page = open_as(knees.clinician, behaviour, width=width, scheme=scheme)
+    page.get_by_role("button", name="Next").wait_for()
+    picture(page, "tour", width, scheme)
+    page.keyboard.press("Escape")
+    ignore = page.get_by_label("The model should ignore").first
+    page.goto(f"/projects/{knees.project.id}/specification")
+    ignore.fill("the letter that lies beside the knee")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Save as version").click()
+    page.get_by_text("What you wrote is still here").wait_for()
+    picture(page, "not-reached", width, scheme)
+    page.context.set_offline(False)
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Save as version").click()
+    page.get_by_label("Name").fill(knees.clinician.name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("What you wrote before is back").wait_for()
+    picture(page, "put-back", width, scheme)
+    monkeypatch.setattr("app.projects.routes.cards", None)
+    for name, address in (("404", "/specification/versions/99"), ("403", "/system"), ("500", "/")):
+        page.goto(address if name != "404" else f"/projects/{knees.project.id}{address}")
+        picture(page, f"error-{name}", width, scheme)
+    complaints.heard.clear()  # they are what was brought about
+
+
+@either
+@pytest.mark.parametrize("width", EXTREMES)
+def test_picture_the_narrowest_and_the_widest(
+    open_as: Callable[..., Page], knees: Loop, width: int, scheme: str
+) -> None:
+    page = open_as(knees.clinician, f"/projects/{knees.project.id}/behaviour", width, width * 9 // 16, scheme)
+    picture(page, "behaviour", width, scheme)
+    page.goto(f"/projects/{knees.project.id}/review")
+    picture(page, "review-blind", width, scheme)
+    with transaction() as session:
+        read_sample(session, knees.critique, knees.clinician, wrong=5, cant_tell=1)
+    page.reload()
+    picture(page, "review-open", width, scheme)
 
 
 def addresses(knees: Loop, digits: Loop, begun: tuple[Project, Run], empty: Project) -> dict[str, str]:
@@ -143,7 +245,6 @@ def addresses(knees: Loop, digits: Loop, begun: tuple[Project, Run], empty: Proj
         "compare-pictures": f"{knee}/compare/{knees.realigned.id}/pictures",
         "compare-digits": f"{digit}/compare",
         "compare-empty": f"/projects/{empty.id}/compare",
-        "error": f"{knee}/specification/versions/99",
     }
 
 

@@ -1,8 +1,6 @@
 """New project in a real browser: with the mouse and with the keyboard, from the files to the project."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,7 +13,6 @@ from tests.browser.conftest import Complaints
 from worker.tasks.here import run_here
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("sqlite")]
-PICTURES = os.environ.get("RIGHTREASONS_SCREENSHOTS", "")
 
 
 @pytest.fixture
@@ -31,10 +28,7 @@ def look() -> None:
     run_here(waiting)
 
 
-def check(page: Page, check_access: Callable[[Page], None], name: str) -> None:
-    if PICTURES:
-        scheme = "dark" if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
-        page.screenshot(path=Path(PICTURES) / f"{name}-{page.evaluate('innerWidth')}-{scheme}.png", full_page=True)
+def check(page: Page, check_access: Callable[[Page], None]) -> None:
     check_access(page)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
@@ -59,7 +53,7 @@ def test_an_engineer_makes_a_project(
 ) -> None:
     page = open_as(engineer, "/", width=width, scheme=scheme)
     page.get_by_role("link", name="New project").first.click()
-    check(page, check_access, "new-project")
+    check(page, check_access)
     page.get_by_label("Name", exact=True).fill("Knees")
     page.get_by_label("What the model decides").fill("Tells whether a knee shows osteoarthritis.")
     page.get_by_label("Architecture").fill("mlp")
@@ -70,7 +64,7 @@ def test_an_engineer_makes_a_project(
     page.get_by_role("button", name="Look at what I send").click()
     expect(page.get_by_role("alert")).to_contain_text("What you typed is kept")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Knees")
-    check(page, check_access, "new-project-mistakes")
+    check(page, check_access)
     assert all("422" in each for each in complaints.heard)  # the browser's own word for what the page has told
     complaints.heard.clear()
     page.get_by_label("Mean").fill("0.5")
@@ -78,11 +72,11 @@ def test_an_engineer_makes_a_project(
     choose(page, brought.folders(("only",)))
     page.get_by_role("button", name="Look at what I send").click()
     expect(page.get_by_text("Looking at what was sent")).to_be_visible()
-    check(page, check_access, "new-project-looking")
+    check(page, check_access)
     look()
     page.get_by_role("link", name="See the result").click()
     expect(page.get_by_text("at least two classes")).to_be_visible()
-    check(page, check_access, "new-project-problems")
+    check(page, check_access)
     page.get_by_role("link", name="Send it again").click()
     expect(page.get_by_text("mlp.safetensors is kept")).to_be_visible()
     choose(page, brought.folders(per_class=6))
@@ -92,7 +86,7 @@ def test_an_engineer_makes_a_project(
     page.get_by_role("link", name="See the result").click()
     expect(page.get_by_role("heading", name="36 pictures are sound")).to_be_visible()
     assert page.evaluate("[...document.images].every(image => image.loading === 'lazy' || image.naturalWidth)")
-    check(page, check_access, "new-project-preview")
+    check(page, check_access)
     page.get_by_role("button", name="Create the project and start the analysis").click()
     expect(page.get_by_text("Importing images")).to_be_visible()
 

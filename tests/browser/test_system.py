@@ -1,9 +1,7 @@
 """The page System in a real browser."""
 
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,7 +11,6 @@ from app.models import LVLMCall, Project, Role
 from tests import factories
 
 pytestmark = pytest.mark.browser
-PICTURES = os.environ.get("RIGHTREASONS_SCREENSHOTS", "")
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
@@ -38,8 +35,6 @@ def test_an_administrator_lets_somebody_in_and_sees_what_is_missing(
     page.get_by_label("Change Kim Keeper").click()
     check_access(page)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"system-{width}-{scheme}.png", full_page=True)
     adding = page.locator("form.adding")
     adding.get_by_label("Signs in as").fill("hopper")
     adding.get_by_label("Name, as signatures show it").fill("Grace Hopper")

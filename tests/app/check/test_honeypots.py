@@ -8,11 +8,9 @@ from app.check.honeypots import ReaderScore, Score, newest_score, reader_scores
 from app.db import reading, transaction
 from app.models import Answer, Honeypot, HoneypotCase, Kind, Named, Project, Run, User, VerdictValue
 from app.review.actions import record_answer, take_back
-from app.runs.parameters import HoneypotParameters
-from app.storage import storage
-from tests import factories
+from tests import checked, factories
 from tests.app.conftest import Browser
-from tests.factories import Loop, add_honeypots, add_project, add_run, whole_loop
+from tests.factories import Loop, add_honeypots, add_project, whole_loop
 from worker.benchmarks.own_database import counted
 
 SPURIOUS, RELEVANT = VerdictValue.SPURIOUS, VerdictValue.RELEVANT
@@ -31,32 +29,8 @@ def page(loop: Loop, signed_in: Callable[[User], Browser]) -> Browser:
 
 
 def plant(loop: Loop, lvlm: str = "embedded", words: str = "a letter") -> list[Honeypot]:
-    """Two copies: of what was to be ignored both are judged so, of what was to be used one."""
     with transaction() as session:
-        project = session.get_one(Project, loop.project.id)
-        run = add_run(session, project, HoneypotParameters(critique_id=loop.critique.id), Kind.HONEYPOT)
-        run.result = {"lvlm": lvlm}
-        made = [
-            Honeypot(
-                run_id=run.id,
-                explanation_id=loop.explanations[copy].id,
-                thing="letter",
-                named=named,
-                number=2,
-                value=value,
-                p_spurious=0.9,
-                text=words,
-                picture=storage().put(b"\x89PNG" + uuid4().bytes),
-            )
-            for copy, named, value in (
-                (0, IGNORED, SPURIOUS),
-                (0, USED, RELEVANT),
-                (1, IGNORED, SPURIOUS),
-                (1, USED, SPURIOUS),
-            )
-        ]
-        session.add_all(made)
-    return made
+        return checked.plant(session, loop, lvlm, words)
 
 
 def score(loop: Loop) -> Score | None:
