@@ -20,10 +20,18 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A second click must not start the same work twice. Forms that htmx sends are left alone: hx-disable does it there.
+// A second click must not start the same work twice. In forms that htmx sends hx-disable and hx-sync see to that; one that
+// has just come with a swap, and that htmx has not taken up yet, waits the moment until it has: the browser would else
+// send it by itself, and load the whole page.
+const MOMENT = 30; // milliseconds
 document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (event.defaultPrevented || form.matches("[hx-post], [hx-put], [hx-delete]")) return;
+  const { target: form, submitter } = event;
+  if (event.defaultPrevented) return;
+  if (window.htmx && form.matches("[hx-post], [hx-put], [hx-delete]")) {
+    event.preventDefault();
+    setTimeout(() => form.isConnected && form.requestSubmit(submitter), MOMENT);
+    return;
+  }
   if (form.dataset.sent) {
     event.preventDefault();
     return;

@@ -17,6 +17,14 @@ from tests.factories import PASSWORD, Loop
 pytestmark = pytest.mark.browser
 WORDS = "the grey letter that the radiographer lays beside the knee"
 SIGNED_OUT = "You are signed out"
+# Answers the next case as soon as it stands in the page, before htmx has taken up its form.
+AT_ONCE = """() => {
+  window.same = true;
+  new MutationObserver((_, observer) => {
+    observer.disconnect();
+    document.getElementById("answer").requestSubmit(document.getElementById("say-relevant"));
+  }).observe(document.getElementById("case").parentElement, { childList: true });
+}"""
 # A bad line: kilobytes a second and milliseconds until the first byte.
 SLOW = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 20_000}
 
@@ -248,6 +256,14 @@ class TestBackAndTwice:
         page.keyboard.press("s")
         where(page, 4)
         assert count(Review) == 3
+
+    def test_an_answer_in_the_moment_of_the_swap_does_not_load_the_page(self, open_at: Callable[[str], Page]) -> None:
+        page = open_at("review")
+        page.evaluate(AT_ONCE)
+        page.keyboard.press("s")
+        where(page, 3)
+        assert page.evaluate("window.same")
+        assert count(Review) == 2
 
     def test_a_saved_version_is_not_put_back_by_a_step_back(self, open_at: Callable[[str], Page]) -> None:
         page = open_at("specification")
