@@ -1,7 +1,6 @@
 """Once round the loop as a clinician goes who has never been here, from the sign-in link to the signed decision."""
 
 import json
-import re
 from collections.abc import Callable, Generator
 from pathlib import Path
 from uuid import UUID
@@ -27,7 +26,7 @@ from worker.tasks.here import run_here
 
 pytestmark = pytest.mark.browser
 MINUTE = 60_000
-EPOCHS = 150  # some seconds
+EPOCHS = 100  # many parts of ten, so that the worker is killed between the first and the last
 SAID = "\n".join(f"{number}: a letter in a corner; named as spurious; spurious" for number in range(1, 7))
 
 
@@ -253,7 +252,7 @@ def test_a_worker_that_is_killed_is_told_and_its_work_goes_on(
         parameters = RealignmentParameters(critique_id=critique.id, epochs=EPOCHS, batch_size=4, control=False)
         run_id = start_run(session, project_id, parameters, newcomer.id).id
     page = open_as(newcomer, f"/runs/{run_id}")
-    expect(page.get_by_role("img", name=re.compile("^Loss: .* after epoch 2"))).to_be_visible(timeout=MINUTE)
+    expect(page.get_by_role("img", name="Loss:")).to_be_visible(timeout=MINUTE)
     kill(worker)
     expect(page.get_by_text("what is done is kept; if none runs")).to_be_visible(timeout=MINUTE)
     kept = done_epochs(run_id)
