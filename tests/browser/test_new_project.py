@@ -135,4 +135,4 @@ def test_an_engineer_is_told_of_text_in_dicom_files(
     look()
     page.reload()
     expect(page.get_by_role("note")).to_contain_text("Text may be written into these pictures")
-    check(page, check_access, "new-project-dicom")
+    check(page, check_access)
