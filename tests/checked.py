@@ -44,7 +44,7 @@ def figures(passed: bool, words: str) -> CheckFigures:
         )
         for key, bar in BARS.items()
     ]
-    lines.append(CheckLine(key="never", asks="Calling nothing spurious", figure=Estimate(value=0.5, n=72)))
+    lines.append(CheckLine(key="never", asks="Calling nothing spurious, of all", figure=Estimate(value=0.5, n=72)))
     case = PlantedCase(
         way="straight",
         picture=storage().put(png(Picture.new("RGB", (8, 8), "grey"))),

@@ -82,16 +82,16 @@ def regions_of(image: Image, target: TargetClass, classes: int, random: Random) 
     nudge = random.uniform(-0.03, 0.03)
     if classes == len(KNEES):
         found = [
-            Region("joint space", "left of the middle", 0.40 + nudge, 0.47, 0.14, 0.06, 0.30),
-            Region("joint space", "right of the middle", 0.62 + nudge, 0.47, 0.12, 0.06, 0.20),
-            Region("bone", "upper edge", 0.5, 0.18 + nudge, 0.16, 0.12, 0.15),
-            Region("", "lower edge", 0.5 + nudge, 0.88, 0.15, 0.08, 0.06),
+            Region("joint space", "middle", 0.40 + nudge, 0.47, 0.14, 0.06, 0.30),
+            Region("joint space", "right part", 0.62 + nudge, 0.47, 0.12, 0.06, 0.20),
+            Region("bone", "upper part", 0.5, 0.18 + nudge, 0.16, 0.12, 0.15),
+            Region("", "lower part", 0.5 + nudge, 0.88, 0.15, 0.08, 0.06),
         ]
     else:
         found = [
             Region("digit stroke", "middle", 0.5 + nudge, 0.42, 0.17, 0.13, 0.45),
-            Region("digit stroke", "lower middle", 0.5 + nudge, 0.66, 0.14, 0.10, 0.20),
-            Region("empty background", "left edge", 0.08, 0.5 + nudge, 0.07, 0.16, 0.08),
+            Region("digit stroke", "lower part", 0.5 + nudge, 0.66, 0.14, 0.10, 0.20),
+            Region("empty background", "left part", 0.08, 0.5 + nudge, 0.07, 0.16, 0.08),
         ]
     if image.attributes["letter"] == "present":
         place, x, y = corner_of(image.path)

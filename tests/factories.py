@@ -60,6 +60,7 @@ from tests.drawn import INPUT, KNEES, SIDE, assignment_of, draw_picture, npy, pn
 from tests.measured import AFTER, BEFORE, CONTROL, add_predictions, add_report, figures
 from worker.benchmarks import made_up
 from worker.benchmarks.made_up import add_run
+from worker.method.judge import by_probability
 from worker.method.looks import Look
 from worker.method.regions import ClusterFacts
 from worker.tasks.class_summary import class_summary
@@ -345,7 +346,7 @@ def verdict_on(cluster: Cluster) -> Verdict:
         value=value,
         p_spurious=p,
         text=critic_words(cluster),
-        reason="nothing there is named in the specification" if value is VerdictValue.UNCERTAIN else "",
+        reason=by_probability(p, (0.3, 0.7)).reason if value is VerdictValue.UNCERTAIN else "",
         flag="",
     )
 

@@ -45,7 +45,7 @@ def figures(project: Project, by_group: Sequence[float], n: int = 98, flipped: f
         settling=[
             Settling(
                 operation=operation,
-                regions="spurious clusters",
+                regions="clusters that stand as spurious, alignment images",
                 flipped=estimate(min(flipped * factor, 1.0), 196),
                 change=flipped / 2,
             )

@@ -31,7 +31,7 @@ class Settling(Stored):
     """What happens to the answers when the spurious regions are removed, added or moved."""
 
     operation: str
-    regions: str  # "true masks" or "spurious clusters"
+    regions: str  # "true masks", or clusters that stand as spurious
     flipped: Estimate
     change: float | None = None  # mean absolute change of P(label)
 

@@ -119,7 +119,7 @@ def test_words_are_suggested_checked_tried_saved_and_compared(open_as: Callable[
     page = open_as(loop.clinician, address(loop, "specification"))
     card = page.locator(f"#class-{loop.project.classes[1].id}")
     ignore, use = card.get_by_label("The model should ignore"), card.get_by_label("The model should use")
-    shadow = "a small bright area in the lower edge"  # which no LVLM named
+    shadow = "a small bright area in the lower part"  # which no LVLM named
 
     card.get_by_role("link", name=f"Ignore {shadow}").click()
     expect(ignore).to_have_value(f"letters in a corner, {shadow}")
@@ -140,12 +140,12 @@ def test_words_are_suggested_checked_tried_saved_and_compared(open_as: Callable[
     expect(card.locator(".trial-cases > li")).to_have_count(6)
     expect(card.get_by_text("for practice, not for patients")).to_be_visible()
 
-    page.get_by_label("Why this version").fill("The lower edge is a shadow.")
+    page.get_by_label("Why this version").fill("The lower part is a shadow.")
     page.get_by_role("button", name="Save as version 2").click()
     expect(page.get_by_text("Version 2 is saved.")).to_be_visible()
     page.get_by_role("link", name="what changed").first.click()
     expect(page.get_by_role("heading", name="Version 2", exact=True)).to_be_visible()
-    expect(page.locator("ins", has_text="lower edge")).to_be_visible()
+    expect(page.locator("ins", has_text="lower part")).to_be_visible()
     expect(page.locator("ins", has_text="narrowed")).to_be_visible()
 
 

@@ -189,7 +189,7 @@ def test_without_an_lvlm_and_without_a_specification_the_class_is_told_by_looks(
         silent = dict.fromkeys(("letter", "joint space", "bone"), "")
         add_analysis(session, project, add_checkpoint(session, project), images, called=silent)
     text = signed_in(user).get(f"/projects/{project.id}/behaviour").text
-    assert "lies on a small bright area in the left of the middle, <a" in text
+    assert "lies on a small bright area in the middle, <a" in text
     assert "Regions are described by how they look." in text
     assert "LVLM" not in text.split("<main")[1]
     assert "“" not in re.sub(r"<title>.*?</title>", "", text.split("<main")[1])

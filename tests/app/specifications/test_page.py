@@ -119,7 +119,7 @@ def test_regions_that_are_not_spoken_of_are_suggested(loop: Loop, page: Browser)
     text = page.get(address(loop)).text
     suggested = re.findall(r'data-take="([^"]*)" data-into="spurious', text)
     assert set(suggested) == {
-        "a small bright area in the lower edge"
+        "a small bright area in the lower part"
     }  # letters, joint space and bone stand in the words
 
 
