@@ -26,6 +26,7 @@ ENV RIGHTREASONS_DATA=/data \
     HF_HOME=/models
 COPY migrations migrations
 COPY templates templates
+COPY translations translations
 COPY static static
 COPY app app
 COPY worker worker

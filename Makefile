@@ -7,7 +7,7 @@ CODE := app worker migrations tests
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real test-browser lint format bench screenshots clean
+.PHONY: help demo test test-real test-browser lint format translations bench screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ lint: .venv/test.stamp ## check style, types, import directions, templates, Dock
 format: .venv/test.stamp ## put the code into its one form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+translations: .venv/test.stamp ## gather the sentences of the code and the pages into translations/, for those who translate
+	$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords msgid --add-location file --width 120 \
+	--omit-header --output-file translations/messages.pot .
+	$(BIN)/pybabel --quiet update --input-file translations/messages.pot --output-dir translations --width 120 \
+	--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 
 bench: .venv/test.stamp ## measure the method; the figures go to build/benchmarks
 	mkdir -p build/benchmarks

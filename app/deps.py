@@ -16,6 +16,7 @@ from app.accounts.cookies import csrf_token, read_session
 from app.accounts.keys import Keys, keys_of
 from app.audit.acting import Actor, become
 from app.db import reading, transaction
+from app.languages.catalogue import gettext, read_in
 from app.models import ActorKind, Kind, Project, Role, User
 from app.templating import page, templates
 
@@ -59,7 +60,10 @@ class StalePageError(HTTPException):
     def __init__(self) -> None:
         super().__init__(
             403,
-            "This page was opened before you signed in, or in another browser. Load it again and repeat what you did.",
+            gettext(
+                "This page was opened before you signed in, or in another browser. "
+                "Load it again and repeat what you did."
+            ),
         )
 
 
@@ -82,6 +86,7 @@ def get_user(request: Request, session: DBSession) -> User:
     is_new = user.toured_at is None
     request.state.user = Viewer(user.name, user.display_name, user.role, is_new, keys_of(user))
     become(Actor(ActorKind.PERSON, user.name, user.id))
+    read_in(user.language)
     return user
 
 
@@ -97,7 +102,9 @@ def at_least_engineer(user: User) -> User:
     if user.role is Role.CLINICIAN:
         raise HTTPException(
             403,
-            "Data sets, checkpoints and measuring are the engineers' part, and you are signed in as a clinician.",
+            gettext(
+                "Data sets, checkpoints and measuring are the engineers' part, and you are signed in as a clinician."
+            ),
         )
     return user
 
@@ -113,7 +120,7 @@ Engineer = Annotated[User, Depends(get_engineer)]
 
 def get_admin(user: SignedIn) -> User:
     if user.role is not Role.ADMIN:
-        raise HTTPException(403, "This is the administrators’ part, and you are signed in with another role.")
+        raise HTTPException(403, gettext("This is the administrators’ part, and you are signed in with another role."))
     return user
 
 
@@ -124,7 +131,7 @@ def find_project(session: Session, project_id: UUID) -> Project:
     wanted = select(Project).where(Project.id == project_id, Project.draft.is_(None))
     project = session.scalars(wanted.options(joinedload(Project.classes))).unique().one_or_none()
     if project is None:
-        raise HTTPException(404, "There is no such project: it was removed, or the address is not complete.")
+        raise HTTPException(404, gettext("There is no such project: it was removed, or the address is not complete."))
     return project
 
 
@@ -149,7 +156,9 @@ async def check_text(request: Request) -> None:
     while sent:
         match sent.pop():
             case str(text) if not can_be_stored(text):
-                raise HTTPException(422, "A text holds a character that can't be stored, such as NUL. Take it out.")
+                raise HTTPException(
+                    422, gettext("A text holds a character that can't be stored, such as NUL. Take it out.")
+                )
             case list(values) | tuple(values):
                 sent += values
             case dict(values):

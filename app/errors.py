@@ -19,6 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.deps import SAFE_METHODS, SignInNeededError, StalePageError, page
+from app.languages.catalogue import gettext, msgid
+from app.languages.mistakes import in_words
 
 API = "/api/"
 PROBLEM = "application/problem+json"
@@ -35,17 +37,17 @@ class Problem:
 
 
 WHAT: dict[int, str] = {
-    404: "There is nothing at this address.",
-    405: "This address can't be used that way.",
-    413: "That is more than this server takes at once.",
+    404: msgid("There is nothing at this address."),
+    405: msgid("This address can't be used that way."),
+    413: msgid("That is more than this server takes at once."),
 }
 TODO: dict[int, str] = {
-    401: "Sign in and try again.",
-    403: "Ask someone with the right role, or an administrator.",
-    404: "Go back, or start from the list of projects.",
-    405: "Go back and use the buttons of the page.",
-    413: "Send a smaller file, or ask an administrator to raise the limit.",
-    429: "Wait a little and try again.",
+    401: msgid("Sign in and try again."),
+    403: msgid("Ask someone with the right role, or an administrator."),
+    404: msgid("Go back, or start from the list of projects."),
+    405: msgid("Go back and use the buttons of the page."),
+    413: msgid("Send a smaller file, or ask an administrator to raise the limit."),
+    429: msgid("Wait a little and try again."),
 }
 
 
@@ -59,7 +61,7 @@ def add_error_pages(app: FastAPI) -> None:
 def ask_to_sign_in(request: Request, error: Exception) -> Response:
     del error
     if request.url.path.startswith(API):
-        return tell(request, Problem(401, "This needs a token that stands.", todo=TODO[401]))
+        return tell(request, Problem(401, gettext("This needs a token that stands."), todo=gettext(TODO[401])))
     if from_htmx(request):
         # The page stays, with whatever stands in its fields; page.js says so and leads to the sign-in page and back.
         return Response(status_code=401, headers={"HX-Reswap": "none"})
@@ -82,10 +84,14 @@ def tell_refusal(request: Request, error: Exception) -> Response:
     status = error.status_code
     what = error.detail if isinstance(error.detail, str) else ""
     if not what or what == HTTPStatus(status).phrase or not what.endswith((".", "!", "?")):
-        what = WHAT.get(status, f"The server answered: {what or HTTPStatus(status).phrase}.")
-    kept = "" if request.method in SAFE_METHODS else "Nothing was changed."
-    todo = "" if isinstance(error, StalePageError) else TODO.get(status, "")
-    response = tell(request, Problem(status, what, kept, todo))
+        what = (
+            gettext(WHAT[status])
+            if status in WHAT
+            else gettext("The server answered: %(words)s.", words=what or HTTPStatus(status).phrase)
+        )
+    kept = "" if request.method in SAFE_METHODS else gettext("Nothing was changed.")
+    told = status in TODO and not isinstance(error, StalePageError)
+    response = tell(request, Problem(status, what, kept, gettext(TODO[status]) if told else ""))
     response.headers.update(error.headers or {})
     return response
 
@@ -93,11 +99,16 @@ def tell_refusal(request: Request, error: Exception) -> Response:
 def tell_mistakes(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if not request.url.path.startswith(API) and any(each["loc"][:1] == ("path",) for each in error.errors()):
-        return tell(request, Problem(404, "There is nothing at this address.", todo=TODO[404]))
+        return tell(request, Problem(404, gettext("There is nothing at this address."), todo=gettext(TODO[404])))
     mistakes = sentences(error.errors())
     return tell(
         request,
-        Problem(422, "Something in what was sent can't be read.", "Nothing was changed.", " ".join(mistakes)),
+        Problem(
+            422,
+            gettext("Something in what was sent can't be read."),
+            gettext("Nothing was changed."),
+            " ".join(mistakes),
+        ),
         errors=mistakes,
     )
 
@@ -109,9 +120,13 @@ def tell_failure(request: Request, error: Exception) -> Response:
         request,
         Problem(
             500,
-            "Something went wrong in the server, not in what you did.",
-            "Nothing was half saved: what stood before still stands.",
-            f"Try again. If it stays so, tell your administrator the number {number}; the server's log explains it.",
+            gettext("Something went wrong in the server, not in what you did."),
+            gettext("Nothing was half saved: what stood before still stands."),
+            gettext(
+                "Try again. If it stays so, tell your administrator the number %(number)s; the server's log "
+                "explains it.",
+                number=number,
+            ),
         ),
     )
 
@@ -149,10 +164,8 @@ def from_htmx(request: Request) -> bool:
 
 def sentences(errors: Sequence[Any]) -> list[str]:
     """``count: Input should be greater than or equal to 1.`` for each mistake that pydantic found."""
-    return [
-        f"{'.'.join(str(part) for part in each['loc'][1:]) or 'the request'}: {each['msg'].rstrip('.')}."
-        for each in errors
-    ]
+    fields = [".".join(str(part) for part in each["loc"][1:]) or gettext("the request") for each in errors]
+    return [f"{field}: {in_words(each)}." for field, each in zip(fields, errors, strict=True)]
 
 
 class LargeBodies:
@@ -168,7 +181,10 @@ class LargeBodies:
             nonlocal replaced
             if message["type"] == "http.response.start" and is_bare_refusal(message):
                 replaced = True
-                answer = tell(Request(scope), Problem(413, WHAT[413], "Nothing was changed.", TODO[413]))
+                answer = tell(
+                    Request(scope),
+                    Problem(413, gettext(WHAT[413]), gettext("Nothing was changed."), gettext(TODO[413])),
+                )
                 await answer(scope, receive, send)
             elif not replaced:
                 await send(message)

@@ -20,6 +20,7 @@ from app.deps import check_csrf, check_text
 from app.drafts import routes as drafts
 from app.errors import LargeBodies, add_error_pages
 from app.headers import A_YEAR, Headers
+from app.languages.readers import Readers
 from app.pictures import routes as pictures
 from app.projects import routes as projects
 from app.realignment import routes as realignment
@@ -57,7 +58,7 @@ health = APIRouter()
 class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Outside of everything, so that the framework's own answers to failures are no exception."""
-        return Headers(LargeBodies(Visitors(super().build_middleware_stack())))
+        return Readers(Headers(LargeBodies(Visitors(super().build_middleware_stack()))))
 
 
 def create_app() -> FastAPI:

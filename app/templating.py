@@ -1,87 +1,51 @@
 """The templates, and how figures, moments and pictures are written on every page."""
 
-from datetime import datetime
+import re
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
+from jinja2.ext import Extension
 from jinja2_fragments.fastapi import Jinja2Blocks
 
 from app.accounts.cookies import csrf_token
 from app.accounts.keys import Keys
-from app.accounts.tour import TOUR
-from app.models.figures import Estimate
+from app.accounts.tour import tour
+from app.languages import figures
+from app.languages.catalogue import LANGUAGES, gettext, language, said, said_in_context, said_of
+from app.languages.stored import stored
 from app.projects.queries import Step
 from app.runs.progress import progress_of, result_url
-from app.trust.lock import coefficient, signed
 
 ROOT = Path(__file__).parent.parent
 STATIC = ROOT / "static"
-NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
-MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def around(request: Request) -> dict[str, Any]:
     """What every page is given."""
     user = getattr(request.state, "user", None)
-    return {"user": user, "csrf": csrf_token(request), "keys": user.keys if user else Keys()}
+    return {
+        "user": user,
+        "csrf": csrf_token(request),
+        "keys": user.keys if user else Keys(),
+        "language": language(),
+        "own_address": address_of(request),
+        "languages": LANGUAGES,
+    }
 
 
-def percent(share: float | None, digits: int = 0) -> str:
-    """``0.625`` becomes ``62 %``."""
-    return "–" if share is None else f"{100 * share:.{digits}f}{NARROW_SPACE}%"
+def address_of(request: Request) -> str:
+    """Where a change of language leads back to; not to what a form was sent to."""
+    if request.method != "GET":
+        return "/"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def points(share: float | None, digits: int = 0) -> str:
-    """A difference of two shares in percentage points, always with its sign."""
-    if share is None:
-        return "–"
-    text = f"{100 * share:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
-    return text if float(f"{100 * share:.{digits}f}") else "0"
-
-
-def interval(estimate: Estimate) -> str:
-    """``34–42``, in percent."""
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f}"
-
-
-def estimate_in_words(estimate: Estimate | None) -> str:
-    """``93 % (91–94, n = 1,000)``, or why there is no figure."""
-    if estimate is None:
-        return "not measured yet"
-    if estimate.value is None:
-        return estimate.missing or "not measured"
-    parts = [part for part in (interval(estimate), f"n = {count(estimate.n)}" if estimate.n else "") if part]
-    return percent(estimate.value) + (f" ({', '.join(parts)})" if parts else "")
-
-
-def probability(value: float | None) -> str:
-    """``0.97`` becomes ``.97``, as in the literature."""
-    if value is None:
-        return "–"
-    return f"{value:.2f}".removeprefix("0")
-
-
-def count(number: float) -> str:
-    return f"{number:,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """``about 3 min``: no more exact than an estimate deserves."""
-    if seconds < MINUTE:
-        return f"{max(1, round(seconds))}{NARROW_SPACE}s"
-    if seconds < HOUR:
-        return f"{round(seconds / MINUTE)}{NARROW_SPACE}min"
-    hours, rest = divmod(round(seconds / MINUTE), 60)
-    return f"{hours}{NARROW_SPACE}h {rest}{NARROW_SPACE}min"
-
-
-def moment(value: datetime) -> str:
-    return f"{value:%Y-%m-%d %H:%M} UTC"
+def opening(text: str) -> str:
+    """With a capital letter, and the rest as it is: German nouns and abbreviations keep theirs."""
+    return text[:1].upper() + text[1:]
 
 
 @lru_cache
@@ -95,26 +59,49 @@ def static_url(path: str) -> str:
     return f"/static/{path}?v={version_of(path, (STATIC / path).stat().st_mtime)}"
 
 
+class Sentences(Extension):
+    """Lets the spaces around a sentence stand, which around other tags are trimmed: two sentences in a row are text."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        del name, filename
+        return re.sub(r"{% (trans\b|endtrans %})", self.kept, source)
+
+    @staticmethod
+    def kept(found: re.Match[str]) -> str:
+        return "{% endtrans +%}" if found[1].startswith("end") else "{%+ trans"
+
+
 templates = Jinja2Blocks(directory=ROOT / "templates", context_processors=[around])
+templates.env.add_extension("jinja2.ext.i18n")
+templates.env.add_extension(Sentences)
+templates.env.policies["ext.i18n.trimmed"] = True
+# The extension adds this method while it is loaded.
+templates.env.install_gettext_callables(said, said_of, newstyle=True, pgettext=said_in_context)  # type: ignore[attr-defined]
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
 templates.env.globals |= {
     "static_url": static_url,
     "progress_of": progress_of,
     "result_url": result_url,
     "steps": tuple(Step),
-    "tour": TOUR,
+    "tour": tour,
 }
 templates.env.filters |= {
-    "percent": percent,
-    "points": points,
-    "interval": interval,
-    "estimate": estimate_in_words,
-    "coefficient": coefficient,
-    "signed": signed,
-    "probability": probability,
-    "count": count,
-    "duration": duration,
-    "moment": moment,
+    "percent": figures.percent,
+    "points": figures.points,
+    "interval": figures.interval,
+    "estimate": figures.estimate_in_words,
+    "coefficient": figures.coefficient,
+    "signed": figures.signed,
+    "between": figures.between_ends,
+    "said": gettext,
+    "probability": figures.probability,
+    "count": figures.count,
+    "decimal": figures.decimal,
+    "significant": figures.significant,
+    "duration": figures.duration,
+    "moment": figures.moment,
+    "stored": stored,
+    "opening": opening,
 }
 
 

@@ -51,7 +51,7 @@ const useSavedKeys = () => {
 // The next case is announced; the keyboard stays where it was (page.js).
 const announcement = () => {
   const where = document.getElementById("where")?.textContent ?? "";
-  const question = document.getElementById("question")?.textContent ?? "Every region is read";
+  const question = document.querySelector("#question, #case h2")?.textContent ?? "";
   return `${where}. ${question}`;
 };
 let announced = announcement();

@@ -47,8 +47,7 @@ const notice = (text, link = null) => {
   place.textContent = text;
   if (link) place.append(" ", link);
 };
-const LOST = "The server can't be reached. What you did before is kept; this page tries again.";
-const NOT_TAKEN = "The server can't be reached. What you wrote is still here. Do your last step again in a moment: nothing is taken twice.";
+const { lost: LOST, notTaken: NOT_TAKEN, signedOut: SIGNED_OUT_WORDS, signIn: SIGN_IN } = document.body.dataset;
 document.addEventListener("htmx:error", ({ detail: { ctx } }) => notice(ctx.request.method === "GET" ? LOST : NOT_TAKEN));
 document.addEventListener("unreachable", () => notice(NOT_TAKEN));
 
@@ -58,8 +57,8 @@ const tellSignedOut = () => {
   if (place.querySelector("a")) return;
   const link = document.createElement("a");
   link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
-  link.textContent = "Sign in and come back here";
-  notice("You are signed out, so your last step was not taken. What you wrote is kept in this tab.", link);
+  link.textContent = SIGN_IN;
+  notice(SIGNED_OUT_WORDS, link);
 };
 document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   if (ctx.response.status === SIGNED_OUT) tellSignedOut();

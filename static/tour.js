@@ -25,7 +25,8 @@ const show = (number) => {
   steps[shown].classList.add("told");
   steps[shown].scrollIntoView({ block: "nearest", inline: "nearest" });
   next.hidden = shown === bubbles.length - 1;
-  document.getElementById("tour-skip").textContent = next.hidden ? "Done" : "Skip the tour";
+  const skip = document.getElementById("tour-skip");
+  skip.textContent = next.hidden ? skip.dataset.last : skip.dataset.first;
   place();
 };
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.accounts.cookies import serializer
 from app.audit.acting import Actor, become
 from app.db import now
+from app.languages.catalogue import gettext
 from app.models import ActorKind, Role, Token, User
 
 SHORTEST_PASSWORD = 10
@@ -42,17 +43,21 @@ def new_key() -> str:
 
 def check_password(password: str) -> None:
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise AccountError(f"A password has at least {SHORTEST_PASSWORD} characters; a few plain words do well.")
+        raise AccountError(
+            gettext("A password has at least %(least)s characters; a few plain words do well.", least=SHORTEST_PASSWORD)
+        )
 
 
 def create_user(session: Session, name: str, display_name: str, role: Role, password: str) -> User:
     """Raises AccountError where the name is taken or empty, or the password too short."""
     name = name.strip().lower()
     if not name or len(name) > LONGEST_NAME or any(letter.isspace() for letter in name):
-        raise AccountError(f"A name to sign in with has 1 to {LONGEST_NAME} characters and no spaces.")
+        raise AccountError(
+            gettext("A name to sign in with has 1 to %(most)s characters and no spaces.", most=LONGEST_NAME)
+        )
     check_password(password)
     if session.scalar(select(User).where(User.name == name)) is not None:
-        raise AccountError(f"There is already an account with the name {name}.")
+        raise AccountError(gettext("There is already an account with the name %(name)s.", name=name))
     user = User(
         name=name,
         display_name=display_name.strip() or name,
@@ -107,7 +112,7 @@ def need_another_admin(session: Session, user: User) -> None:
     """Locks the administrators, so that two who take each other's role at once don't both succeed."""
     admins = session.scalars(select(User.id).where(User.active, User.role == Role.ADMIN).with_for_update()).all()
     if list(admins) == [user.id]:
-        raise AccountError(f"{user.name} is the only administrator. Make somebody else one first.")
+        raise AccountError(gettext("%(name)s is the only administrator. Make somebody else one first.", name=user.name))
 
 
 def find_by_password(session: Session, name: str, password: str) -> User | None:
@@ -146,10 +151,10 @@ def use_link(session: Session, token: str) -> User:
         user_id, session_key, seen = serializer("link").loads(token, max_age=LINK_MINUTES * 60)
         user = session.get(User, UUID(user_id), with_for_update=True)
     except (BadSignature, ValueError, TypeError) as error:
-        raise AccountError("This link is too old or not complete.") from error
+        raise AccountError(gettext("This link is too old or not complete.")) from error
     last_seen = user.last_seen_at.isoformat() if user is not None and user.last_seen_at else ""
     if user is None or not user.active or user.session_key != session_key or last_seen != seen:
-        raise AccountError("This link was used already, or something changed in the account since.")
+        raise AccountError(gettext("This link was used already, or something changed in the account since."))
     note_sign_in(session, user)
     return user
 

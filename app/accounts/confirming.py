@@ -8,6 +8,7 @@ from app.accounts.actions import find_by_password
 from app.accounts.attempts import attempts
 from app.audit.actions import note_refusal
 from app.config import settings
+from app.languages.catalogue import gettext
 from app.models import User
 
 
@@ -15,10 +16,10 @@ def refusal(session: Session, user: User, password: str, what: str, project_id: 
     """Why not, as a sentence; empty where the password is the user's. ``what`` names it in the audit log."""
     keys = (f"name {user.name}",)
     if attempts.wait(keys, settings().sign_in_attempts):
-        return "Too many wrong passwords. Wait a quarter of an hour."
+        return gettext("Too many wrong passwords. Wait a quarter of an hour.")
     found = find_by_password(session, user.name, password)
     if found is not None and found.id == user.id:
         return ""
     attempts.note_failure(keys)
     note_refusal(session, what, user.name, project_id)
-    return "That is not your password."
+    return gettext("That is not your password.")

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from app.languages.catalogue import gettext, msgid
 from app.models.user import User
 
 
 class Part(StrEnum):
     """What a key belongs to: the headings of the list, in this order."""
 
-    REVIEW = "Review"
-    PICTURES = "Pictures"
-    LIST = "This list"
+    REVIEW = msgid("Review")
+    PICTURES = msgid("Pictures")
+    LIST = msgid("This list")
 
 
 @dataclass(frozen=True)
@@ -26,22 +27,22 @@ class Shortcut:
 
 
 SHORTCUTS = (
-    Shortcut("spurious", "s", "Spurious: the model should not use this region", Part.REVIEW),
-    Shortcut("relevant", "r", "Relevant: a good reason", Part.REVIEW),
-    Shortcut("cant_tell", "t", "Can’t tell: it stays out of the training", Part.REVIEW),
-    Shortcut("note", "n", "Write a note; Escape leads back to the answers", Part.REVIEW),
-    Shortcut("undo", "u", "Undo the last answer", Part.REVIEW),
-    Shortcut("hide", "h", "Hide the regions while it is held", Part.PICTURES),
-    Shortcut("larger", "+", "Enlarge", Part.PICTURES),
-    Shortcut("smaller", "-", "Make smaller", Part.PICTURES),
-    Shortcut("fit", "0", "Fit into the frame", Part.PICTURES),
-    Shortcut("more_contrast", "c", "More contrast (narrower window)", Part.PICTURES),
-    Shortcut("less_contrast", "x", "Less contrast (wider window)", Part.PICTURES),
-    Shortcut("brighter", "b", "Brighter (lower level)", Part.PICTURES),
-    Shortcut("darker", "v", "Darker (higher level)", Part.PICTURES),
-    Shortcut("invert", "i", "Invert", Part.PICTURES),
-    Shortcut("plain", "g", "Grey values as they came", Part.PICTURES),
-    Shortcut("keys", "?", "Show this list", Part.LIST),
+    Shortcut("spurious", "s", msgid("Spurious: the model should not use this region"), Part.REVIEW),
+    Shortcut("relevant", "r", msgid("Relevant: a good reason"), Part.REVIEW),
+    Shortcut("cant_tell", "t", msgid("Can’t tell: it stays out of the training"), Part.REVIEW),
+    Shortcut("note", "n", msgid("Write a note; Escape leads back to the answers"), Part.REVIEW),
+    Shortcut("undo", "u", msgid("Undo the last answer"), Part.REVIEW),
+    Shortcut("hide", "h", msgid("Hide the regions while it is held"), Part.PICTURES),
+    Shortcut("larger", "+", msgid("Enlarge"), Part.PICTURES),
+    Shortcut("smaller", "-", msgid("Make smaller"), Part.PICTURES),
+    Shortcut("fit", "0", msgid("Fit into the frame"), Part.PICTURES),
+    Shortcut("more_contrast", "c", msgid("More contrast (narrower window)"), Part.PICTURES),
+    Shortcut("less_contrast", "x", msgid("Less contrast (wider window)"), Part.PICTURES),
+    Shortcut("brighter", "b", msgid("Brighter (lower level)"), Part.PICTURES),
+    Shortcut("darker", "v", msgid("Darker (higher level)"), Part.PICTURES),
+    Shortcut("invert", "i", msgid("Invert"), Part.PICTURES),
+    Shortcut("plain", "g", msgid("Grey values as they came"), Part.PICTURES),
+    Shortcut("keys", "?", msgid("Show this list"), Part.LIST),
 )
 NAMES = {shortcut.name: shortcut for shortcut in SHORTCUTS}
 
@@ -78,14 +79,24 @@ def choose_keys(user: User, wanted: Iterable[tuple[str, str]], *, on: bool) -> N
     all_keys = {name: keys[name] for name in NAMES if keys[name]} | {name: key.strip().lower() for name, key in wanted}
     for name, key in all_keys.items():
         if name not in NAMES:
-            raise KeyChoiceError("There is no such shortcut.")
+            raise KeyChoiceError(gettext("There is no such shortcut."))
         if len(key) != 1 or not key.isprintable():
-            raise KeyChoiceError(f"“{NAMES[name].words}” needs one key that writes a sign, such as a letter.")
+            raise KeyChoiceError(
+                gettext(
+                    "“%(words)s” needs one key that writes a sign, such as a letter.", words=gettext(NAMES[name].words)
+                )
+            )
     by_key: dict[str, str] = {}
     for name, key in all_keys.items():
         if key in by_key:
-            both = f"“{NAMES[by_key[key]].words}” and “{NAMES[name].words}”"
-            raise KeyChoiceError(f"{both} have the same key, {key.upper()}. Give each its own.")
+            raise KeyChoiceError(
+                gettext(
+                    "“%(one)s” and “%(other)s” have the same key, %(key)s. Give each its own.",
+                    one=gettext(NAMES[by_key[key]].words),
+                    other=gettext(NAMES[name].words),
+                    key=key.upper(),
+                )
+            )
         by_key[key] = name
     user.single_keys = on
     user.keys = {name: key for name, key in all_keys.items() if key != NAMES[name].key}

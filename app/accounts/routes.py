@@ -4,7 +4,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import APIRouter, Form, HTTPException, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -28,6 +28,7 @@ from app.audit.actions import note_refusal
 from app.config import settings
 from app.db import now, transaction
 from app.deps import DBSession, SignedIn, SignInNeededError, get_user, page
+from app.languages.catalogue import LANGUAGES, gettext, ngettext, read_in
 from app.models import Token, User
 
 router = APIRouter()
@@ -35,17 +36,32 @@ LONG = 200
 
 
 @router.get("/sign-in")
-def show_sign_in(request: Request, session: DBSession, next: str = "/") -> Response:  # noqa: A002  the address says next
+def show_sign_in(
+    request: Request,
+    session: DBSession,
+    next: str = "/",  # noqa: A002  the address says next
+    language: Annotated[str, Query(max_length=LONG)] = "",
+) -> Response:
     if is_signed_in(request, session):
         return RedirectResponse(own_address(next), 303)
-    return sign_in_page(request, next)
+    read_in(language)
+    return sign_in_page(request, next, chosen=language)
 
 
-def sign_in_page(request: Request, next_page: str, error: str = "", name: str = "", status: int = 200) -> Response:
+def sign_in_page(
+    request: Request, next_page: str, error: str = "", name: str = "", status: int = 200, chosen: str = ""
+) -> Response:
+    """``chosen``: the language that was clicked on the page, which the account keeps once somebody has signed in."""
     visitor = request.cookies.get(VISITOR) or secrets.token_urlsafe(16)
     request.scope["visitor"] = visitor  # the form's CSRF token is made from it before the cookie is set
     response = page(
-        request, "accounts/sign_in.html", status=status, next_page=own_address(next_page), error=error, name=name
+        request,
+        "accounts/sign_in.html",
+        status=status,
+        next_page=own_address(next_page),
+        error=error,
+        name=name,
+        chosen=chosen,
     )
     set_cookie(response, VISITOR, visitor)
     return response
@@ -58,21 +74,30 @@ def sign_in(
     name: Annotated[str, Form(max_length=LONG)],
     password: Annotated[str, Form()],
     next: Annotated[str, Form()] = "/",  # noqa: A002
+    language: Annotated[str, Form(max_length=LONG)] = "",
 ) -> Response:
+    read_in(language)
     keys = (f"address {request.client.host if request.client else ''}", f"name {name.strip().lower()}")
     wait = attempts.wait(keys, settings().sign_in_attempts)
     if wait:
         minutes = max(1, round(wait / 60))
-        error = f"Too many tries. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again."
-        response = sign_in_page(request, next, error, name, 429)
+        error = ngettext(
+            "Too many tries. Wait a minute, then try again.",
+            "Too many tries. Wait %(minutes)s minutes, then try again.",
+            minutes,
+            minutes=minutes,
+        )
+        response = sign_in_page(request, next, error, name, 429, language)
         response.headers["Retry-After"] = str(round(wait))
         return response
     user = find_by_password(session, name, password)
     if user is None:
         attempts.note_failure(keys)
         note_refusal(session, "sign-in", name)
-        return sign_in_page(request, next, "That name and password don't belong together.", name, 401)
+        error = gettext("That name and password don't belong together.")
+        return sign_in_page(request, next, error, name, 401, language)
     attempts.forget(keys[1])
+    keep_language(user, language)
     return signed_in(session, user, next)
 
 
@@ -86,8 +111,11 @@ def sign_in_by_link(request: Request, token: str) -> Response:
             note_refusal(session, "sign-in by link", "")
             if is_signed_in(request, session):  # the same link, clicked twice
                 return RedirectResponse("/", 303)
-            advice = f"{error} A link works once, within {LINK_MINUTES} minutes. Sign in with your password instead."
-            return sign_in_page(request, "/", advice, status=401)
+            once = gettext(
+                "A link works once, within %(minutes)s minutes. Sign in with your password instead.",
+                minutes=LINK_MINUTES,
+            )
+            return sign_in_page(request, "/", f"{error} {once}", status=401)
 
 
 def signed_in(session: Session, user: User, next_page: str) -> Response:
@@ -110,6 +138,22 @@ def own_address(address: str) -> str:
     parts = urlsplit(address)
     inside = not parts.scheme and not parts.netloc and address.startswith("/") and "\\" not in address
     return address if inside and not address.startswith("//") and address.isprintable() else "/"
+
+
+def keep_language(user: User, language: str) -> None:
+    """A language that we do not have changes nothing."""
+    if language in LANGUAGES:
+        user.language = language
+
+
+@router.post("/account/language")
+def choose_language(
+    user: SignedIn,
+    language: Annotated[str, Form(max_length=LONG)],
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    keep_language(user, language)
+    return RedirectResponse(own_address(next), 303)
 
 
 @router.post("/sign-out")
@@ -164,11 +208,11 @@ def change_password(
     new_password: Annotated[str, Form()],
 ) -> Response:
     if told := refusal(session, user, password, "change of password"):
-        return account_page(request, session, user, error=f"{told} Nothing was changed.", status=422)
+        return account_page(request, session, user, error=f"{told} {gettext('Nothing was changed.')}", status=422)
     try:
         set_password(session, user, new_password)
     except AccountError as error:
-        return account_page(request, session, user, error=f"{error} Nothing was changed.", status=422)
+        return account_page(request, session, user, error=f"{error} {gettext('Nothing was changed.')}", status=422)
     response = RedirectResponse("/account", 303)
     start_session(response, user)  # every other browser is signed out, this one goes on
     return response
@@ -185,7 +229,7 @@ def change_keys(
     reset: Annotated[bool, Form()] = False,
 ) -> Response:
     if len(name) != len(key):
-        raise HTTPException(422, "Each shortcut needs one key. Nothing was changed.")
+        raise HTTPException(422, gettext("Each shortcut needs one key. Nothing was changed."))
     error = ""
     try:
         if reset:
@@ -193,7 +237,7 @@ def change_keys(
         else:
             choose_keys(user, zip(name, key, strict=True), on=on)
     except KeyChoiceError as refused:
-        error = f"{refused} Nothing was changed."
+        error = f"{refused} {gettext('Nothing was changed.')}"
     if request.headers.get("HX-Request") == "true":
         return keys_form(request, user, dict(zip(name, key, strict=True)), error)
     if error:
@@ -233,6 +277,6 @@ def make_token(
 def take_token_back(session: DBSession, user: SignedIn, token_id: UUID) -> Response:
     token = session.get(Token, token_id)
     if token is None or token.user_id != user.id:
-        raise HTTPException(404, "You have no such token.")
+        raise HTTPException(404, gettext("You have no such token."))
     revoke_token(session, token)
     return RedirectResponse("/account", 303)

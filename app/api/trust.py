@@ -10,6 +10,7 @@ from app.api.bearer import Caller
 from app.api.critiques import find_critique, read_blind_first
 from app.api.shapes import AgreementOut, TrustBarOut, TrustOut
 from app.deps import DBSession, find_project
+from app.languages.catalogue import gettext
 from app.models import Project, Run, TrustBar
 from app.projects.lvlm import speaker_in
 from app.projects.queries import newest_critique
@@ -53,5 +54,5 @@ def critique_of(session: Session, project: Project, critique_id: UUID | None) ->
 def set_trust_bar(session: DBSession, caller: Caller, project_id: UUID, asked: AskedBar) -> TrustBar:
     """Sets the bar that counts from now on: for who made the project, and administrators."""
     if not owns(caller, find_project(session, project_id)):
-        raise HTTPException(403, NOT_THEIRS)
+        raise HTTPException(403, gettext(NOT_THEIRS))
     return set_bar(session, project_id, asked, caller.id)

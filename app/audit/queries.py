@@ -11,24 +11,14 @@ from pydantic import BaseModel, field_validator
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
+from app.audit.words import in_words
+from app.languages.catalogue import gettext
 from app.models import Action, AuditEntry, Project
 from app.specifications.diff import Change, Span, word_diff
 
 A_PAGE = 50
 # Longer texts are shown as a whole, before and after: comparing them word by word would take seconds.
 LONGEST_COMPARED = 3000
-
-# What people call what an entry is about; anything else goes by its own name.
-THINGS = {
-    "user_account": "account",
-    "token": "API token",
-    "target_class": "class",
-    "judge_example": "example of the judge",
-    "dataset": "data set",
-    "specification_entry": "words of a specification",
-    "lvlm_check": "check of an LVLM",
-    "audit_entry": "audit log",
-}
 
 
 class Filter(BaseModel):
@@ -104,20 +94,6 @@ def matching(asked: Filter) -> Select[AuditEntry]:
     return select(AuditEntry).where(*given)
 
 
-def named(thing: str) -> str:
-    return THINGS.get(thing, thing)
-
-
-def in_words(entry: AuditEntry) -> str:
-    if entry.action is Action.REFUSED:
-        return f"{entry.thing} refused"
-    if entry.action is Action.WROTE:
-        counts = [(thing, *each) for thing, verbs in entry.after.items() for each in verbs.items()]
-        parts = [f"{count} × {named(thing)} {verb}" for thing, verb, count in counts]
-        return "wrote " + ", ".join(parts)
-    return f"{named(entry.thing)} {entry.action.value}"
-
-
 def lines_of(entry: AuditEntry) -> list[Line]:
     if entry.action is Action.WROTE:
         return []
@@ -138,7 +114,7 @@ def text_of(value: Any) -> str:  # noqa: ANN401  as above
         case None:
             return ""
         case bool():
-            return "yes" if value else "no"
+            return gettext("yes") if value else gettext("no")
         case dict():
             return ", ".join(f"{name}: {text_of(each)}" for name, each in value.items())
         case list():

@@ -13,7 +13,9 @@ from app.audit.actions import note_check, note_export
 from app.audit.chain import Link, follow, head, link_at, number_of
 from app.audit.export import lines
 from app.audit.scope import TABLES, Told
+from app.audit.words import named
 from app.deps import Admin, DBSession, page
+from app.languages.catalogue import gettext
 from app.models import Project, User
 
 router = APIRouter(prefix="/audit")
@@ -32,7 +34,7 @@ def show_log(request: Request, session: DBSession, user: Admin, asked: Annotated
         "audit/audit.html",
         log=queries.log_page(session, asked),
         asked=asked,
-        things=sorted((queries.named(thing), thing) for thing in (*ONE_BY_ONE, *OTHER_THINGS)),
+        things=sorted((named(thing), thing) for thing in (*ONE_BY_ONE, *OTHER_THINGS)),
         projects=session.execute(
             select(Project.id, Project.name).where(Project.draft.is_(None)).order_by(Project.name)
         ).all(),
@@ -57,7 +59,7 @@ def verify(
     kept = kept.strip().lower()
     last = link_at(session, after)
     if last is None:
-        raise HTTPException(404, "The log has no such entry. Start the check again.")
+        raise HTTPException(404, gettext("The log has no such entry. Start the check again."))
     checked = follow(session, last, CHECKED_AT_ONCE)
     from_the_first = after == 0 or was_followed(followed, last)
     if checked.done and from_the_first:

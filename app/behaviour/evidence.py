@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from app.languages.catalogue import gettext
+from app.languages.stored import stored
 from app.models import Explanation, Run
 from app.models.summary import ClassSummary, Evidence
 
@@ -48,15 +50,20 @@ class Figure:
 def figure_of(told: ClassSummary, asked: Asked) -> Figure | None:
     """None where the summary has no such figure."""
     if asked.outside:
-        return Figure("outside every cluster", told.outside.evidence) if told.outside else None
+        return Figure(gettext("outside every cluster"), told.outside.evidence) if told.outside else None
     if asked.region is not None:
         region = at(told.regions, asked.region)
-        return Figure(region.quoted, region.evidence, by_lvlm=not region.by_look) if region else None
+        return Figure(stored(region.quoted), region.evidence, by_lvlm=not region.by_look) if region else None
     sentence = at(told.sentences, asked.sentence)
     part = at(sentence.parts, asked.part) if sentence else None
     if sentence is None or part is None or not part.evidence:
         return None
-    return Figure(part.text.strip(), part.evidence, by_lvlm="“" in sentence.text, sentence=sentence.text)
+    return Figure(
+        stored(part.text).strip(),
+        part.evidence,
+        by_lvlm="“" in sentence.text,
+        sentence="".join(stored(each.text) for each in sentence.parts),
+    )
 
 
 def at(things: Sequence[T], position: int | None) -> T | None:

@@ -10,6 +10,7 @@ from app.behaviour import pictures, queries
 from app.behaviour.evidence import NOTHING, Asked, Figure, figure_of, summaries_of
 from app.behaviour.forms import AnalysisForm
 from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
+from app.languages.catalogue import gettext
 from app.models import Checkpoint, Project, Report, Run
 from app.models.figures import Figures
 from app.projects.lvlm import speaker_in
@@ -73,7 +74,7 @@ def start_analysis(
 ) -> Response:
     checkpoint = session.get(Checkpoint, asked.checkpoint_id)
     if checkpoint is None or checkpoint.project_id != project.id:
-        raise HTTPException(404, "This project has no such checkpoint. Nothing was started.")
+        raise HTTPException(404, gettext("This project has no such checkpoint. Nothing was started."))
     start_once(session, project.id, asked, user.id)
     return RedirectResponse(f"/projects/{project.id}/behaviour", 303)
 
@@ -91,7 +92,7 @@ def show_pictures(
     run = session.get(Run, analysis)
     target = next((target for target in project.classes if target.id == class_id), None)
     if run is None or run.project_id != project.id or target is None:
-        raise HTTPException(404, "This project has no such explanation.")
+        raise HTTPException(404, gettext("This project has no such explanation."))
     found = find_figure(run, class_id, asked)
     if found is None:
         shown = pictures.of_class(session, run.id, class_id, number)
@@ -118,7 +119,7 @@ def show_picture(request: Request, session: DBSession, project: CurrentProject, 
     explanation = pictures.with_clusters(session, explanation_id)
     run = session.get(Run, explanation.run_id) if explanation else None
     if explanation is None or run is None or run.project_id != project.id:
-        raise HTTPException(404, "This project has no such explanation.")
+        raise HTTPException(404, gettext("This project has no such explanation."))
     return page(
         request,
         "behaviour/picture.html",
@@ -138,7 +139,7 @@ def find_figure(run: Run, class_id: UUID, asked: Asked) -> Figure | None:
         return None
     found = figure_of(summaries_of(run).get(class_id, NOTHING), asked)
     if found is None:
-        raise HTTPException(404, "This explanation has no such figure. The address may belong to another one.")
+        raise HTTPException(404, gettext("This explanation has no such figure. The address may belong to another one."))
     return found
 
 
@@ -153,11 +154,11 @@ def show_errors(
 ) -> Response:
     measured = session.get(Report, report)
     if measured is None or measured.project_id != project.id:
-        raise HTTPException(404, "This project has no such report.")
+        raise HTTPException(404, gettext("This project has no such report."))
     found = next((each for each in Figures.model_validate(measured.figures).groups if each.name == group), None)
     target = next((each for each in project.classes if found and each.name == found.class_name), None)
     if found is None or target is None:
-        raise HTTPException(404, "This report has no such group.")
+        raise HTTPException(404, gettext("This report has no such group."))
     return page(
         request,
         "behaviour/errors.html",

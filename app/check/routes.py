@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from app.check import honeypots, queries
 from app.deps import Clinician, CurrentProject, DBSession, page
+from app.languages.catalogue import gettext, msgid
 from app.models import Honeypot, Kind, LVLMCheck, Run
 from app.pictures.cache import headers
 from app.pictures.routes import blob
@@ -20,15 +21,15 @@ from app.runs.parameters import CHECK_DOMAINS, CheckDomain, CheckParameters, Hon
 router = APIRouter(prefix="/projects/{project_id}/check")
 # What a planted picture of each domain shows, for people.
 DOMAINS: dict[CheckDomain, str] = {
-    "digits": "handwritten digits with a grey square",
-    "radiograph": "radiographs of knees with a side marker",
-    "skin": "skin lesions with a coloured plaster",
+    "digits": msgid("handwritten digits with a grey square"),
+    "radiograph": msgid("radiographs of knees with a side marker"),
+    "skin": msgid("skin lesions with a coloured plaster"),
 }
 WAYS = {
-    "straight": "as it is",
-    "inverted": "the specification turned round",
-    "bare": "only the artefact taken away",
-    "order": "an order written into the picture",
+    "straight": msgid("as it is"),
+    "inverted": msgid("the specification turned round"),
+    "bare": msgid("only the artefact taken away"),
+    "order": msgid("an order written into the picture"),
 }
 
 
@@ -47,8 +48,8 @@ def show_check(request: Request, session: DBSession, reader: Clinician, project:
         speaker=speaker_of(project.lvlm),
         checks=list(zip(checks, figures, strict=True)),
         run=queries.unfinished_check(session, project),
-        domains=DOMAINS,
-        ways=WAYS,
+        domains={domain: gettext(words) for domain, words in DOMAINS.items()},
+        ways={way: gettext(words) for way, words in WAYS.items()},
         asked=asked,
         cases=CheckParameters().cases,
         score=honeypots.newest_score(session, project),
@@ -67,9 +68,9 @@ def start_check(
     domains: Annotated[tuple[CheckDomain, ...], Form()] = (),
 ) -> Response:
     if project.lvlm == NONE:
-        raise HTTPException(409, "This project has no LVLM, so there is nothing to check. People judge alone.")
+        raise HTTPException(409, gettext("This project has no LVLM, so there is nothing to check. People judge alone."))
     if not domains:
-        raise HTTPException(422, "Choose at least one kind of planted case. Nothing was started.")
+        raise HTTPException(422, gettext("Choose at least one kind of planted case. Nothing was started."))
     start_once(session, project.id, CheckParameters(domains=domains), user.id)
     return RedirectResponse(f"/projects/{project.id}/check", 303)
 
@@ -85,7 +86,7 @@ def show_planted(session: DBSession, user: Clinician, project: CurrentProject, c
         else []
     )
     if not 0 <= number < len(cases):
-        raise HTTPException(404, "There is no such planted picture.")
+        raise HTTPException(404, gettext("There is no such planted picture."))
     return Response(blob(cases[number].picture), media_type="image/png", headers=headers(cases[number].picture))
 
 
@@ -95,11 +96,11 @@ def plant_honeypots(
 ) -> Response:
     """Artefacts in copies of the pictures of a critique; what is said of them stays apart from all verdicts."""
     if project.lvlm == NONE:
-        raise HTTPException(409, "This project has no LVLM, so there is nobody to ask. Nothing was started.")
+        raise HTTPException(409, gettext("This project has no LVLM, so there is nobody to ask. Nothing was started."))
     try:
         need_run(session, project.id, critique_id, Kind.CRITIQUE)
     except ForeignError as error:
-        raise HTTPException(404, f"{error} Nothing was started.") from error
+        raise HTTPException(404, f"{error} {gettext('Nothing was started.')}") from error
     start_once(session, project.id, HoneypotParameters(critique_id=critique_id), user.id)
     return RedirectResponse(f"/projects/{project.id}/check", 303)
 
@@ -109,7 +110,7 @@ def show_honeypot(session: DBSession, user: Clinician, project: CurrentProject, 
     pot = session.get(Honeypot, honeypot_id)
     run = session.get(Run, pot.run_id) if pot else None
     if pot is None or run is None or run.project_id != project.id:
-        raise HTTPException(404, "There is no such planted picture.")
+        raise HTTPException(404, gettext("There is no such planted picture."))
     if honeypots.may_meet_planted(session, loop_state(session, project).critique, user):
-        raise HTTPException(409, "First comes your blind reading: planted pictures may be among its cases.")
+        raise HTTPException(409, gettext("First comes your blind reading: planted pictures may be among its cases."))
     return Response(blob(pot.picture), media_type="image/png", headers=headers(pot.picture))

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ScalarSelect, select
 
+from app.languages.catalogue import msgid
 from app.models import LVLMCheck, Project, Run
 from app.projects.lvlm import NONE
 
@@ -18,9 +19,9 @@ class Standing:
     unproven: str = ""
 
 
-NEVER = "The LVLM of this project has not been checked yet."
-FAILED = "The LVLM of this project was checked and did not pass."
-OTHER_WEIGHTS = "The LVLM of this project answers with other weights than those that were checked."
+NEVER = msgid("The LVLM of this project has not been checked yet.")
+FAILED = msgid("The LVLM of this project was checked and did not pass.")
+OTHER_WEIGHTS = msgid("The LVLM of this project answers with other weights than those that were checked.")
 
 
 def proof() -> tuple[ScalarSelect[Any], ScalarSelect[Any], ScalarSelect[Any]]:

@@ -12,11 +12,11 @@ from app.cli.finding import project_named, ready_database
 from app.cli.output import CommandError, show_table
 from app.cli.waiting import do
 from app.db import reading
+from app.languages.figures import estimate_in_words
 from app.models import LVLMCheck
 from app.models.check_figures import CheckFigures, DomainCheck
 from app.projects.lvlm import EMBEDDED, LVLMNameError, usable_lvlm
 from app.runs.parameters import CHECK_DOMAINS, CheckDomain, CheckParameters
-from app.templating import estimate_in_words
 
 MILLION = 1e6
 AT_ONCE = 4  # planted pictures

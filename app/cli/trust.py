@@ -10,11 +10,12 @@ from app.cli.finding import acting_user, newest_critique, project_named, ready_d
 from app.cli.loop import As, told
 from app.cli.output import CommandError, Json, show, show_table
 from app.db import reading, transaction
+from app.languages.figures import coefficient
 from app.models import Project
 from app.projects.lvlm import speaker_in
 from app.trust.actions import AskedBar, set_bar
 from app.trust.figures import Agreement, Trust, trust_in
-from app.trust.lock import LEAST_CASES, LEAST_KAPPA, NOT_THEIRS, Lock, coefficient, lock_under, newest_bar, owns
+from app.trust.lock import LEAST_CASES, LEAST_KAPPA, NOT_THEIRS, Lock, lock_under, newest_bar, owns
 
 
 def trust(

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from app.languages.catalogue import gettext, msgid
+from app.languages.figures import significant
+from app.languages.stored import stored
 from app.models.figures import Estimate, Figures, Settling
 from app.runs.parameters import AcceptanceBar
 
@@ -29,18 +32,18 @@ def lines(bar: AcceptanceBar, before: Figures, after: Figures) -> list[Line]:
 
 
 def in_points(share: float) -> str:
-    return f"{100 * share:g}"
+    return significant(100 * share, 6)
 
 
 def worst_group_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Line:
-    asked = f"The worst group rises by at least {in_points(bar.worst_group_rises)} points"
+    asked = gettext("The worst group rises by at least %(points)s points", points=in_points(bar.worst_group_rises))
     change = difference(before.worst_group, after.worst_group)
     met = None if change is None else change >= bar.worst_group_rises - TOLERANCE
     return Line(asked, change, True, met, why_not(before.worst_group, after.worst_group))
 
 
 def accuracy_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Line:
-    asked = f"Right answers fall by at most {in_points(bar.accuracy_falls_at_most)} points"
+    asked = gettext("Right answers fall by at most %(points)s points", points=in_points(bar.accuracy_falls_at_most))
     change = difference(before.accuracy, after.accuracy)
     met = None if change is None else change >= -bar.accuracy_falls_at_most - TOLERANCE
     return Line(asked, change, True, met, why_not(before.accuracy, after.accuracy))
@@ -48,20 +51,20 @@ def accuracy_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Line:
 
 def every_group_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Line:
     """Judged on the group that lost most, small groups too: none may be hidden."""
-    asked = f"No group falls by more than {in_points(bar.group_falls_at_most)} points"
+    asked = gettext("No group falls by more than %(points)s points", points=in_points(bar.group_falls_at_most))
     changes = [(change, name) for name, change in group_changes(before, after).items() if change is not None]
     if not changes:
-        return Line(asked, None, True, None, "no group was measured both before and after")
+        return Line(asked, None, True, None, gettext("no group was measured both before and after"))
     change, name = min(changes)
     return Line(asked, change, True, change >= -bar.group_falls_at_most - TOLERANCE, name)
 
 
 def flips_line(bar: AcceptanceBar, after: Figures) -> Line:
     most = in_points(bar.answers_flip_at_most)
-    asked = f"Answers that change when the spurious regions are taken away: at most {most} %"
+    asked = gettext("Answers that change when the spurious regions are taken away: at most %(most)s %%", most=most)
     removed = removal(after)
     if removed is None or removed.flipped.value is None:
-        why = removed.flipped.missing if removed else "the removal was not measured"
+        why = stored(removed.flipped.missing) if removed else gettext("the removal was not measured")
         return Line(asked, None, False, None, why)
     return Line(asked, removed.flipped.value, False, removed.flipped.value <= bar.answers_flip_at_most + TOLERANCE)
 
@@ -78,8 +81,10 @@ def difference(before: Estimate, after: Estimate) -> float | None:
 
 def why_not(before: Estimate, after: Estimate) -> str:
     if before.value is None:
-        return f"before: {before.missing or 'not measured'}"
-    return f"after: {after.missing or 'not measured'}" if after.value is None else ""
+        return gettext("before: %(why)s", why=stored(before.missing or msgid("not measured")))
+    if after.value is None:
+        return gettext("after: %(why)s", why=stored(after.missing or msgid("not measured")))
+    return ""
 
 
 def group_changes(before: Figures, after: Figures) -> dict[str, float | None]:

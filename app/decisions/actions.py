@@ -8,15 +8,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.decisions.queries import Comparison, decisions_on
+from app.languages.catalogue import gettext, msgid
 from app.models import Checkpoint, Decision, Project, User
 from app.models.trust_record import TrustRecord
 
-MEASURED_ANEW = "The checkpoints were measured again since. Look at the new figures, then sign."
+MEASURED_ANEW = msgid("The checkpoints were measured again since. Look at the new figures, then sign.")
 MEANINGS = {
-    True: "I have compared the checkpoint with the one before it on the figures and pictures of this page, "
-    "and I approve it for the use that this project states.",
-    False: "I have compared the checkpoint with the one before it on the figures and pictures of this page, "
-    "and I reject it.",
+    True: msgid(
+        "I have compared the checkpoint with the one before it on the figures and pictures of this page, "
+        "and I approve it for the use that this project states."
+    ),
+    False: msgid(
+        "I have compared the checkpoint with the one before it on the figures and pictures of this page, "
+        "and I reject it."
+    ),
 }
 
 
@@ -36,7 +41,7 @@ def sign(
         "user_id": user.id,
         "signed_name": user.display_name,
         "approved": approved,
-        "meaning": MEANINGS[approved],
+        "meaning": gettext(MEANINGS[approved]),  # in the words that were read and signed
         "reason": reason.strip(),
     }
     # Two requests at once must not both find nothing signed.

@@ -13,6 +13,7 @@ from app.decisions import pictures, queries
 from app.decisions.actions import MEANINGS, MEASURED_ANEW, sign, signed_weights
 from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
+from app.languages.catalogue import gettext
 from app.models import Checkpoint, Origin, Project, Role, Run, User
 from app.projects.queries import LoopState, Step, loop_state
 from app.projects.work import unfinished_run
@@ -28,7 +29,7 @@ router = APIRouter(prefix="/projects/{project_id}")
 def get_realigned(session: DBSession, project: CurrentProject, checkpoint_id: UUID) -> Checkpoint:
     checkpoint = session.get(Checkpoint, checkpoint_id)
     if checkpoint is None or checkpoint.project_id != project.id or checkpoint.origin is not Origin.REALIGNED:
-        raise HTTPException(404, "This project has no such realigned checkpoint.")
+        raise HTTPException(404, gettext("This project has no such realigned checkpoint."))
     return checkpoint
 
 
@@ -85,7 +86,7 @@ def show_page(
         names={target.id: target.name for target in project.classes},
         positions={target.id: target.position for target in project.classes},
         decisions=queries.decisions_on(session, comparison.after),
-        meanings=MEANINGS,
+        meanings={answer: gettext(meaning) for answer, meaning in MEANINGS.items()},
         others=others or [],
         may_export=user.role.value != "clinician",
         blind=is_to_read_blind(session, comparison, user),
@@ -124,7 +125,7 @@ def show_picture(
 ) -> Response:
     image = pictures.image_of(session, project, image_id)
     if image is None:
-        raise HTTPException(404, "This project has no such picture.")
+        raise HTTPException(404, gettext("This project has no such picture."))
     return page(
         request,
         "decisions/picture.html",
@@ -168,11 +169,11 @@ def sign_decision(
     approved = decision == "approve"
     told, status = "", 422
     if not comparison.is_measured:
-        told = "Both checkpoints have to be measured before a decision."
+        told = gettext("Both checkpoints have to be measured before a decision.")
     elif not comparison.rests_on(before_report_id, after_report_id):
-        told, status = MEASURED_ANEW, 409
+        told, status = gettext(MEASURED_ANEW), 409
     elif not reason.strip():
-        told = "A decision needs its reason."
+        told = gettext("A decision needs its reason.")
     else:
         told = refusal(session, user, password, "signature", project.id)
     if told:
@@ -183,7 +184,7 @@ def sign_decision(
             user,
             comparison,
             loop=loop_state(session, project),
-            error=f"{told} Nothing was signed.",
+            error=f"{told} {gettext('Nothing was signed.')}",
             approved=approved,
             reason=reason,
             status=status,
@@ -198,7 +199,9 @@ def download_weights(session: DBSession, user: Engineer, project: CurrentProject
     del user  # asked for: clinicians don't take checkpoints out
     newest = next(iter(queries.decisions_on(session, checkpoint)), None)
     if newest is None or not newest.approved:
-        raise HTTPException(409, "This checkpoint is not approved, so it is not given out. Decide on it first.")
+        raise HTTPException(
+            409, gettext("This checkpoint is not approved, so it is not given out. Decide on it first.")
+        )
     run = session.get(Run, checkpoint.run_id)
     trust = record_of(run) if run else None
     signed = signed_weights(storage().get(checkpoint.weights), checkpoint, newest, project, trust)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.config import settings
 from app.db import now
 from app.drafts.forms import Draft, checkpoint_asked, preview_asked, stem
+from app.languages.catalogue import gettext, msgid
 from app.models import Project, Run
 from app.models.preview import Preview
 from app.projects.actions import create_project
@@ -51,7 +52,7 @@ def make_project(session: Session, kept: Project, group_by: Collection[str]) -> 
     run = newest_look(session, kept)
     seen = preview_in(run)
     if seen is None or not seen.is_sound:
-        raise DraftError("What was sent has not been found sound, so no project was made from it.")
+        raise DraftError(gettext("What was sent has not been found sound, so no project was made from it."))
     draft = draft_in(kept)
     assert draft.dataset is not None
     names = [each.name for each in seen.classes]
@@ -63,7 +64,7 @@ def make_project(session: Session, kept: Project, group_by: Collection[str]) -> 
         kept.created_by_id,
         group_by=[each.name for each in seen.columns if each.name in group_by],
         lvlm=draft.lvlm,
-        bar=AskedBar(reason="That of new projects."),
+        bar=AskedBar(reason=msgid("That of new projects.")),
     )
     asked = ImportParameters(
         name=stem(draft.dataset.filename),

@@ -6,6 +6,9 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
+from app.languages.catalogue import gettext
+from app.languages.figures import count
+from app.languages.mistakes import in_words
 from app.projects.actions import ProjectError, cleaned, free_name
 from app.projects.lvlm import LVLMNameError, usable_lvlm
 from app.runs.parameters import ImportParameters, Input, RegistrationParameters, numbers
@@ -96,20 +99,24 @@ def mistakes_in(session: Session, draft: Draft, *, has_dataset: bool, has_weight
     except LVLMNameError as error:
         found["lvlm"] = str(error)
     if len(draft.task) > LONGEST_TASK:
-        found["task"] = f"At most {LONGEST_TASK:,} characters."
+        found["task"] = gettext("At most %(most)s characters.", most=count(LONGEST_TASK))
     if len(draft.patient_column) > LONGEST_WORD:
-        found["patient_column"] = f"A column's name has at most {LONGEST_WORD} characters."
+        found["patient_column"] = gettext("A column's name has at most %(most)s characters.", most=LONGEST_WORD)
     if told := wrong_classes(draft):
         found["classes"] = told
     if not has_dataset:
-        found["dataset"] = "Choose the zip with the pictures."
+        found["dataset"] = gettext("Choose the zip with the pictures.")
     return found | (wrong_input(draft) if has_weights else {})
 
 
 def wrong_classes(draft: Draft) -> str:
     names = draft.class_names
     if len(names) > MOST_CLASSES or any(len(name) > LONGEST_WORD for name in names):
-        return f"At most {MOST_CLASSES:,} classes, each of at most {LONGEST_WORD} characters."
+        return gettext(
+            "At most %(most)s classes, each of at most %(longest)s characters.",
+            most=count(MOST_CLASSES),
+            longest=LONGEST_WORD,
+        )
     try:
         cleaned(names or ["one", "two"])
     except ProjectError as error:
@@ -121,13 +128,13 @@ def wrong_input(draft: Draft) -> Mistakes:
     """Of what is asked for a checkpoint alone."""
     found: Mistakes = {}
     if not draft.architecture.strip() or len(draft.architecture) > LONGEST_WORD:
-        found["architecture"] = "Name the architecture that the weights belong to."
+        found["architecture"] = gettext("Name the architecture that the weights belong to.")
     try:
         input_of(draft)
     except ValidationError as error:
         for each in error.errors():
             field = str(each["loc"][0]) if each["loc"] else "mean"
-            found[field] = f"{each['msg'].removeprefix('Value error, ').rstrip('.')}."
+            found[field] = f"{in_words(each)}."
     except ValueError as error:
         found["mean"] = str(error)
     return found
@@ -177,7 +184,9 @@ def no_zip(file: BinaryIO) -> str:
     """What is wrong with a data set by its first bytes, whatever it is called; the file stands at its start again."""
     start = file.read(len(ZIP))
     file.seek(0)
-    return "" if start == ZIP else "This is no zip, or it is empty. Pack the folder with the pictures as a zip."
+    return (
+        "" if start == ZIP else gettext("This is no zip, or it is empty. Pack the folder with the pictures as a zip.")
+    )
 
 
 def no_safetensors(file: BinaryIO) -> str:
@@ -186,7 +195,9 @@ def no_safetensors(file: BinaryIO) -> str:
     file.seek(0)
     if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER:
         return ""
-    how = "Save them with safetensors.torch.save_file(model.state_dict(), ...)."
+    how = gettext("Save them with safetensors.torch.save_file(model.state_dict(), ...).")
     if start.startswith(PICKLES):
-        return f"This looks like a file of torch.save, which can hold code; it is not read here. {how}"
-    return f"This is no safetensors file. {how}"
+        return gettext(
+            "This looks like a file of torch.save, which can hold code; it is not read here. %(how)s", how=how
+        )
+    return gettext("This is no safetensors file. %(how)s", how=how)

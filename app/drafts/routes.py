@@ -15,6 +15,7 @@ from app.db import reading, transaction
 from app.deps import SAFE_METHODS, DBSession, Engineer, at_least_engineer, get_user, page
 from app.drafts import actions, forms
 from app.drafts.forms import Draft, Mistakes, Sent, Typed
+from app.languages.catalogue import gettext
 from app.models import Project, User
 from app.pictures.cache import headers
 from app.pictures.routes import blob
@@ -40,7 +41,9 @@ def find_draft(session: Session, user: User, draft_id: UUID, *, lock: bool) -> P
     """Raises 404 where it is somebody else's, too: nobody learns what others are about to bring."""
     kept = session.get(Project, draft_id, with_for_update=lock)
     if kept is None or kept.draft is None or kept.created_by_id != user.id:
-        raise HTTPException(404, "There is no such draft: its project was made, or it was removed after a day.")
+        raise HTTPException(
+            404, gettext("There is no such draft: its project was made, or it was removed after a day.")
+        )
     return kept
 
 
@@ -186,7 +189,7 @@ def change(request: Request, kept: CurrentDraft) -> Response:
 def download_problems(session: DBSession, kept: CurrentDraft) -> Response:
     seen = actions.preview_in(actions.newest_look(session, kept))
     if seen is None or not seen.problem_list:
-        raise HTTPException(404, "No problems were found, so there is no list of them.")
+        raise HTTPException(404, gettext("No problems were found, so there is no list of them."))
     attached = {"Content-Disposition": 'attachment; filename="problems.csv"'}
     return Response(blob(seen.problem_list), media_type="text/csv; charset=utf-8", headers=attached)
 
@@ -195,7 +198,7 @@ def download_problems(session: DBSession, kept: CurrentDraft) -> Response:
 def show_picture(session: DBSession, kept: CurrentDraft, number: int) -> Response:
     seen = actions.preview_in(actions.newest_look(session, kept))
     if seen is None or not 0 <= number < len(seen.pictures):
-        raise HTTPException(404, "The preview has no such picture.")
+        raise HTTPException(404, gettext("The preview has no such picture."))
     name = seen.pictures[number].blob
     return Response(blob(name), media_type="image/png", headers=headers(name))
 
@@ -207,7 +210,7 @@ def create(
     try:
         project = actions.make_project(session, kept, group_by)
     except (actions.DraftError, ProjectError, LVLMNameError) as error:
-        return preview_page(request, session, kept, f"{error} What you sent is kept.", 409)
+        return preview_page(request, session, kept, f"{error} {gettext('What you sent is kept.')}", 409)
     return RedirectResponse(f"/projects/{project.id}/behaviour", 303)
 
 

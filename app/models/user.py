@@ -37,6 +37,7 @@ class User(Base):
     active: Mapped[bool] = mapped_column(default=True)
     single_keys: Mapped[bool] = mapped_column(default=True, doc="whether single keys work")
     keys: Mapped[dict[str, Any]] = mapped_column(default=dict, doc="by shortcut, where it is not the catalogue's")
+    language: Mapped[str] = mapped_column(String(8), default="", doc="of the pages; empty: what the browser asks for")
     created_at: Mapped[Created]
     last_seen_at: Mapped[datetime | None]
     toured_at: Mapped[datetime | None] = mapped_column(doc="when the tour of the steps was read or skipped")

@@ -27,6 +27,7 @@ from sqlalchemy import null, select, union_all
 from sqlalchemy.orm import joinedload
 
 from app.deps import Clinician, DBSession
+from app.languages.catalogue import gettext
 from app.models import Cluster, Explanation, HoneypotCase, Image
 from app.pictures import drawing, values
 from app.pictures.cache import VALUES, drawn, headers, known
@@ -45,7 +46,9 @@ def get_image(session: DBSession, user: Clinician, image_id: UUID) -> Image:
     del user  # asked for so that nobody sees a picture without signing in
     image = session.get(Image, image_id)
     if image is None:
-        raise HTTPException(404, "There is no such picture: its data set was removed, or the address is not complete.")
+        raise HTTPException(
+            404, gettext("There is no such picture: its data set was removed, or the address is not complete.")
+        )
     return image
 
 
@@ -53,7 +56,9 @@ def get_explanation(session: DBSession, user: Clinician, explanation_id: UUID) -
     del user
     explanation = session.get(Explanation, explanation_id, options=[joinedload(Explanation.image)])
     if explanation is None:
-        raise HTTPException(404, "There is no such picture: its analysis was removed, or the address is not complete.")
+        raise HTTPException(
+            404, gettext("There is no such picture: its analysis was removed, or the address is not complete.")
+        )
     return explanation
 
 
@@ -87,7 +92,9 @@ def get_case(session: DBSession, user: Clinician, case_id: UUID) -> Shown:
     rows = cast("Any", session.execute(union_all(of_cluster, planted)))  # a union's columns have no types
     row: tuple[str, str, str | None] | None = rows.one_or_none()
     if row is None:
-        raise HTTPException(404, "There is no such case: its analysis was removed, or the address is not complete.")
+        raise HTTPException(
+            404, gettext("There is no such case: its analysis was removed, or the address is not complete.")
+        )
     return Shown(*row)
 
 
@@ -102,7 +109,7 @@ def blob(digest: str) -> bytes:
         return storage().get(digest)
     except BlobMissingError as error:
         raise HTTPException(
-            404, "The file of this picture is missing in the store; an engineer can import it again."
+            404, gettext("The file of this picture is missing in the store; an engineer can import it again.")
         ) from error
 
 

@@ -4,6 +4,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.languages.catalogue import gettext
 from app.models import Project, TargetClass
 from app.projects.lvlm import usable_lvlm
 from app.trust.actions import AskedBar, set_bar
@@ -56,18 +57,18 @@ def free_name(session: Session, name: str) -> str:
     """Without spaces around it. Raises ProjectError where it is empty, too long or taken."""
     name = name.strip()
     if not name:
-        raise ProjectError("A project needs a name.")
+        raise ProjectError(gettext("A project needs a name."))
     if len(name) > LONGEST_NAME:
-        raise ProjectError(f"A project's name has at most {LONGEST_NAME} characters.")
+        raise ProjectError(gettext("A project's name has at most %(most)s characters.", most=LONGEST_NAME))
     if session.scalar(select(Project.id).where(Project.name == name)) is not None:
-        raise ProjectError(f"There is already a project with the name {name}.")
+        raise ProjectError(gettext("There is already a project with the name %(name)s.", name=name))
     return name
 
 
 def cleaned(class_names: Sequence[str]) -> list[str]:
     names = [name.strip() for name in class_names]
     if "" in names or len(set(names)) < len(names):
-        raise ProjectError("Every class needs a name of its own.")
+        raise ProjectError(gettext("Every class needs a name of its own."))
     if len(names) < LEAST_CLASSES:
-        raise ProjectError("A project needs at least two classes.")
+        raise ProjectError(gettext("A project needs at least two classes."))
     return names

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from app.config import settings
+from app.languages.catalogue import gettext
 from app.models import Run
 
 NONE = "none"
@@ -30,12 +31,19 @@ def usable_lvlm(name: str = "") -> str:
     """The name of an LVLM that a project may have; empty stands for that of new projects. Raises LVLMNameError."""
     wanted = name.strip() or settings().lvlm
     if not is_name(wanted):
-        raise LVLMNameError(f"{wanted} is none of: none, embedded, transformers:FOLDER-OR-NAME, openai:MODEL@URL.")
+        raise LVLMNameError(
+            gettext(
+                "%(wanted)s is none of: none, embedded, transformers:FOLDER-OR-NAME, openai:MODEL@URL.", wanted=wanted
+            )
+        )
     host = server_of(wanted)[1].hostname if wanted.startswith(OPENAI) else None
     if host and host not in settings().allowed_hosts:
         raise LVLMNameError(
-            f"Images would leave this machine for {host}, which is not allowed. "
-            "The person who runs the server may add it to RIGHTREASONS_LVLM_HOSTS."
+            gettext(
+                "Images would leave this machine for %(host)s, which is not allowed. "
+                "The person who runs the server may add it to RIGHTREASONS_LVLM_HOSTS.",
+                host=host,
+            )
         )
     return wanted
 
@@ -63,12 +71,14 @@ def speaker_of(name: str) -> Speaker | None:
     if name == NONE:
         return None
     if name == EMBEDDED:
-        return Speaker("demo model", "for practice, not for patients")
+        return Speaker(gettext("demo model"), gettext("for practice, not for patients"))
     if name.startswith(OPENAI):
         model, url = server_of(name)
-        return Speaker(model, f"asked at {url.netloc}: pictures leave this machine", leaves=True)
+        return Speaker(
+            model, gettext("asked at %(netloc)s: pictures leave this machine", netloc=url.netloc), leaves=True
+        )
     place = name.removeprefix(TRANSFORMERS)
-    return Speaker(place.rstrip("/").rsplit("/", 1)[-1] or name, "runs on this installation")
+    return Speaker(place.rstrip("/").rsplit("/", 1)[-1] or name, gettext("runs on this installation"))
 
 
 def speaker_in(run: Run) -> Speaker | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Select, and_, distinct, exists, func, literal, or_, selec
 from sqlalchemy.orm import Session, aliased, defer, selectinload
 
 from app.check.standing import Standing, proof, standing_by
+from app.languages.catalogue import gettext, msgid
 from app.models import (
     Answer,
     Checkpoint,
@@ -44,7 +45,19 @@ class Step(StrEnum):
     def path(self) -> str:
         return PATHS[self]
 
+    @property
+    def label(self) -> str:
+        return gettext(LABELS[self])
 
+
+# What the pages call the steps.
+LABELS: dict[Step, str] = {
+    Step.UNDERSTAND: msgid("Understand"),
+    Step.SPECIFY: msgid("Specify"),
+    Step.REVIEW: msgid("Review"),
+    Step.REALIGN: msgid("Realign"),
+    Step.DECIDE: msgid("Decide"),
+}
 PATHS: dict[Step, str] = {
     Step.UNDERSTAND: "behaviour",
     Step.SPECIFY: "specification",
@@ -369,16 +382,16 @@ def next_action(
     run: Run | None,
 ) -> NextAction:
     if run is not None:
-        return NextAction("See the work under way", f"/runs/{run.id}")
+        return NextAction(gettext("See the work under way"), f"/runs/{run.id}")
     if checkpoint is None:
-        return NextAction("Add images and a checkpoint", f"/projects/{project.id}/behaviour")
+        return NextAction(gettext("Add images and a checkpoint"), f"/projects/{project.id}/behaviour")
     if decided:
-        return NextAction("Go round again", f"/projects/{project.id}/specification")
+        return NextAction(gettext("Go round again"), f"/projects/{project.id}/specification")
     labels = {
-        Step.UNDERSTAND: f"Explain checkpoint {checkpoint.number}",
-        Step.SPECIFY: "Write the specification",
-        Step.REVIEW: "Review the verdicts" if critique else "Ask the critic",
-        Step.REALIGN: "Realign the checkpoint",
-        Step.DECIDE: "Sign the decision",
+        Step.UNDERSTAND: gettext("Explain checkpoint %(number)s", number=checkpoint.number),
+        Step.SPECIFY: gettext("Write the specification"),
+        Step.REVIEW: gettext("Review the verdicts") if critique else gettext("Ask the critic"),
+        Step.REALIGN: gettext("Realign the checkpoint"),
+        Step.DECIDE: gettext("Sign the decision"),
     }
     return NextAction(labels[current], f"/projects/{project.id}/{current.path}")

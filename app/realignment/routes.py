@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from app.behaviour.pictures import PAGE_SIZE, Shown
 from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
+from app.languages.catalogue import gettext
 from app.models import Kind, Run
 from app.projects.queries import Step, loop_state
 from app.projects.work import unfinished_run
@@ -58,7 +59,7 @@ def show_corrected(
     loop = loop_state(session, project)
     critique = loop.critique
     if critique is None:
-        raise HTTPException(404, "Nothing is judged yet.")
+        raise HTTPException(404, gettext("Nothing is judged yet."))
     blind_left = blind_cases_left(session, critique, reader)
     first = (number - 1) * PAGE_SIZE
     rows, total = ([], 0) if blind_left else queries.corrected_pictures(session, critique, first, PAGE_SIZE)
@@ -82,11 +83,13 @@ def start_realignment(
     try:
         need_run(session, project.id, asked.critique_id, Kind.CRITIQUE)
     except ForeignError as error:
-        raise HTTPException(404, f"{error} Nothing was started.") from error
+        raise HTTPException(404, f"{error} {gettext('Nothing was started.')}") from error
     if not queries.ingredients_of(session, session.get_one(Run, asked.critique_id)).spurious:
-        raise HTTPException(409, "No region stands as spurious, so there is nothing to correct. Nothing was started.")
+        raise HTTPException(
+            409, gettext("No region stands as spurious, so there is nothing to correct. Nothing was started.")
+        )
     try:
         start_once(session, project.id, asked.parameters(), user.id)
     except LockedError as error:
-        raise HTTPException(409, f"{error} Nothing was started.") from error
+        raise HTTPException(409, f"{error} {gettext('Nothing was started.')}") from error
     return RedirectResponse(f"/projects/{project.id}/realign", 303)

@@ -5,10 +5,11 @@ from uuid import UUID
 from fastapi import HTTPException
 from sqlalchemy.orm import Session
 
+from app.languages.catalogue import gettext, msgid
 from app.models import Answer, HoneypotAnswer, Review, Run, User
 from app.review import answers, blind, honeypots
 
-GONE = "This case no longer exists."
+GONE = msgid("This case no longer exists.")
 
 
 def record_answer(
@@ -26,7 +27,7 @@ def record_answer(
     sample = dict(blind.blind_sample(session, critique, reader))
     reading_blind = not all(sample.values())
     if reading_blind and cluster_id not in sample:
-        raise HTTPException(409, "This case comes after your first reading. Load the page again.")
+        raise HTTPException(409, gettext("This case comes after your first reading. Load the page again."))
     given = {"cluster_id": cluster_id, "user_id": reader.id, "run_id": critique.id}
     review = Review(answer=answer, blind=reading_blind, note=note, **given)
     session.add(review)
@@ -39,12 +40,14 @@ def record_on_planted(
 ) -> HoneypotAnswer:
     sample = dict(blind.blind_sample(session, critique, reader))
     if case_id not in sample:
-        raise HTTPException(404, GONE)
+        raise HTTPException(404, gettext(GONE))
     newest = honeypots.newest_answer(session, reader, case_id)
     if newest is not None and (newest.answer, newest.note) == (answer, note):
         return newest  # sent twice
     if all(sample.values()):
-        raise HTTPException(409, "This case was part of your first reading, which is done. Load the page again.")
+        raise HTTPException(
+            409, gettext("This case was part of your first reading, which is done. Load the page again.")
+        )
     given = HoneypotAnswer(case_id=case_id, user_id=reader.id, run_id=critique.id, answer=answer, note=note)
     session.add(given)
     session.flush()

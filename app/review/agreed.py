@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer, joinedload
 
+from app.languages.stored import stored
 from app.models import (
     AgreedVerdict,
     Cluster,
@@ -97,7 +98,7 @@ def difference(told: dict[str, Any]) -> Difference:
     """As the worker keeps it in the run's result."""
     return Difference(
         kind=told.get("kind"),
-        name=told.get("name", ""),
+        name=in_words(told.get("name", "")),
         regions=told["clusters"],
         reviewed=told["reviewed"],
         judged_spurious=told["judged_spurious"],
@@ -134,3 +135,9 @@ def similar_regions(
 def similar(cluster: Cluster, judged: VerdictValue | None, said: Said) -> Similar:
     settled = settle(said)
     return Similar(cluster, settled or judged or VerdictValue.UNCERTAIN, by_person=settled is not None)
+
+
+def in_words(name: str) -> str:
+    """A kind's name as the worker stores it: what most of its regions are called, if anything, and where they lie."""
+    called, comma, place = name.rpartition(", ")
+    return f"{called}{comma}{stored(place)}"

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Subquery, false, func, select, true, union_all
 from sqlalchemy.orm import Session
 
+from app.languages.catalogue import ngettext
 from app.models import Cluster, Role, Run, State, User, Verdict
 from app.projects.queries import REVIEW_SAMPLE, clusters_judged
 from app.review import honeypots
@@ -64,3 +65,13 @@ def blind_cases_left(session: Session, critique: Run, reader: User) -> int:
     if reader.role is not Role.CLINICIAN:
         return 0
     return sum(not answered for _, answered in blind_sample(session, critique, reader))
+
+
+def still_open(left: int) -> str:
+    """Why what would bias a blind reading is not shown yet."""
+    return ngettext(
+        "First comes your blind reading: 1 of its cases is open.",
+        "First comes your blind reading: %(left)s of its cases are open.",
+        left,
+        left=left,
+    )

@@ -11,12 +11,15 @@ from fastapi import HTTPException
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload
 
+from app.languages.catalogue import gettext, msgid
 from app.models import Answer, Cluster, Explanation, Review, Role, Run, User
 from app.review.answers import answers_by_cluster, is_judged, readers_differ, standing_answers
 
 ADJUDICATORS = {Role.CLINICIAN, Role.ADMIN}
-NOT_OPEN = "Its readers agree by now, or somebody has settled it already. Nothing was changed."
-NOT_YOURS = "A case is settled by a clinician or an administrator who is none of its readers. Nothing was changed."
+NOT_OPEN = msgid("Its readers agree by now, or somebody has settled it already. Nothing was changed.")
+NOT_YOURS = msgid(
+    "A case is settled by a clinician or an administrator who is none of its readers. Nothing was changed."
+)
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,9 @@ def settle_case(
         return newest  # sent twice
     found, _, _ = disagreement(session, critique, user, cluster_id)
     if found is None:
-        raise HTTPException(409, NOT_OPEN)
+        raise HTTPException(409, gettext(NOT_OPEN))
     if not found.may_be_settled_by(user):
-        raise HTTPException(403, NOT_YOURS)
+        raise HTTPException(403, gettext(NOT_YOURS))
     return add(session, critique, user, cluster_id, answer, note)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Form, HTTPException
 from pydantic import BeforeValidator, StringConstraints
 
+from app.languages.catalogue import gettext
 from app.models import Answer
 from app.models.review import LONGEST_NOTE
 
@@ -22,7 +23,7 @@ Note = Annotated[NoteText, Form()]
 
 def given_answer(answer: Annotated[Answer, Form()]) -> Answer:
     if answer is Answer.WITHDRAWN:
-        raise HTTPException(422, "An answer is taken back with Undo.")
+        raise HTTPException(422, gettext("An answer is taken back with Undo."))
     return answer
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.languages.catalogue import gettext
+from app.languages.figures import percent
 from app.models import Cluster, Critique, Explanation, Kind, Review, Run, State
 from app.models.reliability import Curve, Reliability
 from app.runs.queries import runs_on
@@ -75,7 +77,12 @@ def dots(curve: Curve) -> list[Dot]:
             low=up(point.spurious.low or 0.0),
             high=up(1.0 if point.spurious.high is None else point.spurious.high),
             radius=max(SMALLEST, LARGEST * (point.spurious.n / largest) ** 0.5),
-            words=f"{point.predicted:.0%} predicted, {point.spurious.value or 0:.0%} so, n = {point.spurious.n}",
+            words=gettext(
+                "%(predicted)s predicted, %(so)s so, n = %(n)s",
+                predicted=percent(point.predicted),
+                so=percent(point.spurious.value or 0),
+                n=point.spurious.n,
+            ),
         )
         for point in curve.points
     ]

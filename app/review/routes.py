@@ -123,7 +123,7 @@ def show_reliability(
 ) -> Response:
     left = blind.blind_cases_left(session, critique, reader)
     if left:
-        raise HTTPException(409, f"First comes your blind reading: {left} of its cases are open.")
+        raise HTTPException(409, blind.still_open(left))
     run, found = reliability.calibrations(session, critique)
     return page(
         request,

@@ -8,10 +8,11 @@ from fastapi.responses import RedirectResponse
 
 from app.behaviour.pictures import PAGE_SIZE, Shown
 from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
+from app.languages.catalogue import gettext, msgid
 from app.models import Project, Run
 from app.projects.queries import Step, loop_state
 from app.review import disagreements
-from app.review.blind import blind_cases_left
+from app.review.blind import blind_cases_left, still_open
 from app.review.cases import said_of
 from app.review.current import CurrentCritique
 from app.review.forms import GivenAnswer, Note
@@ -19,7 +20,7 @@ from app.trust.lock import owns
 
 router = APIRouter(prefix="/projects/{project_id}/review")
 
-NOT_SET = "How much is read twice is set by who made the project, or by an administrator."
+NOT_SET = msgid("How much is read twice is set by who made the project, or by an administrator.")
 
 
 @router.post("/second")
@@ -30,7 +31,7 @@ def set_second_readings(
     critique_id: Annotated[UUID, Form()],
 ) -> Response:
     if not owns(user, project):
-        raise HTTPException(403, NOT_SET)
+        raise HTTPException(403, gettext(NOT_SET))
     project.second_readings = percent
     return RedirectResponse(f"/projects/{project.id}/review/{critique_id}/disagreements", 303)
 
@@ -80,7 +81,7 @@ def show_disagreement(
     cluster_id: UUID,
 ) -> Response:
     if left := blind_cases_left(session, critique, user):
-        raise HTTPException(409, f"First comes your blind reading: {left} of its cases are open.")
+        raise HTTPException(409, still_open(left))
     found, place, total = disagreements.disagreement(session, critique, user, cluster_id)
     if found is None:
         raise HTTPException(404, disagreements.NOT_OPEN)
@@ -115,7 +116,7 @@ def settle(
     note: Note = "",
 ) -> Response:
     if left := blind_cases_left(session, critique, user):
-        raise HTTPException(409, f"First comes your blind reading: {left} of its cases are open.")
+        raise HTTPException(409, still_open(left))
     disagreements.settle_case(session, critique, user, cluster_id, answer, note)
     after = disagreements.next_disagreement(session, critique, user, cluster_id)
     return RedirectResponse(address(project, critique, after), 303)

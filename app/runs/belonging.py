@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.languages.catalogue import gettext
+from app.languages.stored import stored
 from app.models import Checkpoint, Explanation, Kind, Run, Specification, State, TargetClass
 from app.runs.parameters import (
     AnalysisParameters,
@@ -34,7 +36,7 @@ def refuse_foreign(session: Session, project_id: UUID, parameters: Parameters) -
             need_run(session, project_id, analysis, Kind.ANALYSIS)
             found = session.get(Specification, specification)
             if found is None or found.project_id != project_id:
-                raise ForeignError("This project has no such specification.")
+                raise ForeignError(gettext("This project has no such specification."))
         case CalibrationParameters(critique_id=critique):
             need_run(session, project_id, critique, Kind.CRITIQUE)
         case TrialParameters(analysis_id=analysis, entries=entries, explanation_ids=explanations):
@@ -61,25 +63,27 @@ def need_checkpoints(session: Session, project_id: UUID, wanted: Iterable[UUID])
     ids = set(wanted)
     mine = select(func.count()).select_from(Checkpoint)
     if session.scalar(mine.where(Checkpoint.project_id == project_id, Checkpoint.id.in_(ids))) != len(ids):
-        raise ForeignError("This project has no such checkpoint.")
+        raise ForeignError(gettext("This project has no such checkpoint."))
 
 
 def need_run(session: Session, project_id: UUID, run_id: UUID, kind: Kind) -> None:
     run = session.get(Run, run_id)
     if run is None or run.project_id != project_id or run.kind is not kind:
-        raise ForeignError(f"This project has no such {kind.value}.")
+        raise ForeignError(gettext("This project has no such %(kind)s.", kind=stored(kind.value)))
     if run.state is not State.SUCCEEDED:
-        raise ForeignError(f"This {kind.value} has not succeeded, so nothing can build on it.")
+        raise ForeignError(
+            gettext("This %(kind)s has not succeeded, so nothing can build on it.", kind=stored(kind.value))
+        )
 
 
 def need_classes(session: Session, project_id: UUID, wanted: Iterable[UUID]) -> None:
     mine = set(session.scalars(select(TargetClass.id).where(TargetClass.project_id == project_id)))
     if not set(wanted) <= mine:
-        raise ForeignError("This project has no such class.")
+        raise ForeignError(gettext("This project has no such class."))
 
 
 def need_explanations(session: Session, analysis_id: UUID, wanted: Iterable[UUID]) -> None:
     ids = set(wanted)
     mine = select(func.count()).select_from(Explanation)
     if session.scalar(mine.where(Explanation.run_id == analysis_id, Explanation.id.in_(ids))) != len(ids):
-        raise ForeignError("This analysis has no such image.")
+        raise ForeignError(gettext("This analysis has no such image."))

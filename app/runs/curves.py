@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.languages.catalogue import gettext, msgid
+from app.languages.figures import decimal, significant
 from app.models import Epoch
 
 WIDTH, HEIGHT = 300, 150  # of the drawing, in its own units
@@ -11,14 +13,14 @@ LEFT, RIGHT, TOP, BOTTOM = 38, 8, 8, 22  # room for the axes' words
 
 # What an epoch's figures are called, and whether they are shares of 1.
 SHARES: dict[str, str] = {
-    "accuracy": "Right answers in training",
-    "validation_accuracy": "Right answers, validation",
-    "worst_group": "Right answers in the worst group",
-    "evidence_on_spurious": "Evidence on spurious clusters",
+    "accuracy": msgid("Right answers in training"),
+    "validation_accuracy": msgid("Right answers, validation"),
+    "worst_group": msgid("Right answers in the worst group"),
+    "evidence_on_spurious": msgid("Evidence on spurious clusters"),
 }
 # An arm is named where there is another to tell it from.
-ARMS = {"control": "without correction"}
-AMOUNTS: dict[str, str] = {"loss": "Loss", "penalty": "Penalty for wrong reasons"}
+ARMS = {"control": msgid("without correction")}
+AMOUNTS: dict[str, str] = {"loss": msgid("Loss"), "penalty": msgid("Penalty for wrong reasons")}
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def curve(key: str, epochs: Sequence[Epoch]) -> Curve:
     first, last = min(number for number, _ in measured), max(number for number, _ in measured)
     lines = [
         Line(
-            ARMS.get(arm, ""),
+            gettext(ARMS[arm]) if arm in ARMS else "",
             [
                 Point(along(number, first, last), across(value, low, high), number, word(key, value))
                 for number, value in pairs
@@ -89,15 +91,21 @@ def curve(key: str, epochs: Sequence[Epoch]) -> Curve:
         )
         for arm, pairs in arms.items()
     ]
-    title = (AMOUNTS | SHARES)[key]
+    title = gettext((AMOUNTS | SHARES)[key])
     ticks = [Tick(across(value, low, high), word(key, value)) for value in (low, (low + high) / 2, high)]
     return Curve(key, title, lines, ticks, first, last, f"{title}: " + " ".join(told(line) for line in lines))
 
 
 def told(line: Line) -> str:
     start, end = line.points[0], line.points[-1]
-    who = f"{line.name}: " if line.name else ""
-    return f"{who}{start.value} after epoch {start.epoch}, {end.value} after epoch {end.epoch}."
+    words = gettext(
+        "%(start)s after epoch %(first)s, %(end)s after epoch %(last)s.",
+        start=start.value,
+        first=start.epoch,
+        end=end.value,
+        last=end.epoch,
+    )
+    return f"{line.name}: {words}" if line.name else words
 
 
 def span(key: str, values: Sequence[float]) -> tuple[float, float]:
@@ -118,4 +126,4 @@ def across(value: float, low: float, high: float) -> float:
 
 
 def word(key: str, value: float) -> str:
-    return f"{100 * value:.0f} %" if key in SHARES else f"{value:.3g}"
+    return f"{decimal(100 * value)} %" if key in SHARES else significant(value, 3)

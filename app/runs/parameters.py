@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.languages.catalogue import gettext
 from app.storage import NAME
 
 Strategy = Literal["low_entropy", "low_entropy_per_class", "random"]
@@ -43,7 +44,7 @@ def numbers(text: str, channels: int) -> tuple[float, ...]:
     try:
         given = tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise ValueError(f"{text} is not a list of numbers.") from error
+        raise ValueError(gettext("%(text)s is not a list of numbers.", text=text)) from error
     return given * channels if len(given) == 1 else given
 
 

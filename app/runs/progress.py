@@ -5,51 +5,54 @@ from datetime import datetime
 
 from app.config import settings
 from app.db import now
+from app.languages.catalogue import gettext, msgid
+from app.languages.figures import count
 from app.models import Kind, Run, Stage, State
 from app.projects.queries import Step
 from app.runs.stages import STAGES
 
 TITLES: dict[Kind, str] = {
-    Kind.IMPORT: "Importing images",
-    Kind.REGISTRATION: "Adding a checkpoint",
-    Kind.TRAINING: "Training a first checkpoint",
-    Kind.ANALYSIS: "Explaining the checkpoint",
-    Kind.CRITIQUE: "The critic reads the clusters",
-    Kind.CALIBRATION: "Comparing the judge’s probabilities with people’s answers",
-    Kind.TRIAL: "Trying the specification on a few images",
-    Kind.CONSENSUS: "Comparing the verdicts on similar regions",
-    Kind.REALIGNMENT: "Realigning the checkpoint",
-    Kind.EVALUATION: "Measuring the checkpoints",
-    Kind.CHECK: "Checking the LVLM on planted cases",
-    Kind.HONEYPOT: "Planting artefacts in copies of the pictures",
+    Kind.IMPORT: msgid("Importing images"),
+    Kind.REGISTRATION: msgid("Adding a checkpoint"),
+    Kind.TRAINING: msgid("Training a first checkpoint"),
+    Kind.ANALYSIS: msgid("Explaining the checkpoint"),
+    Kind.CRITIQUE: msgid("The critic reads the clusters"),
+    Kind.CALIBRATION: msgid("Comparing the judge’s probabilities with people’s answers"),
+    Kind.TRIAL: msgid("Trying the specification on a few images"),
+    Kind.CONSENSUS: msgid("Comparing the verdicts on similar regions"),
+    Kind.REALIGNMENT: msgid("Realigning the checkpoint"),
+    Kind.EVALUATION: msgid("Measuring the checkpoints"),
+    Kind.CHECK: msgid("Checking the LVLM on planted cases"),
+    Kind.HONEYPOT: msgid("Planting artefacts in copies of the pictures"),
 }
 STAGES_IN_WORDS: dict[Stage, str] = {
-    Stage.READ: "checking and reading the images",
-    Stage.REGISTER: "reading the weights and choosing how to explain them",
-    Stage.FIT: "training",
-    Stage.SELECT: "choosing the alignment set",
-    Stage.ATTRIBUTE: "explaining and clustering",
-    Stage.DESCRIBE: "naming what the clusters cover",
-    Stage.SUMMARISE: "putting it into sentences",
-    Stage.CALIBRATE: "comparing with people’s answers",
-    Stage.CRITICISE: "criticising and judging",
-    Stage.CHARACTERISE: "describing what each region looks like",
-    Stage.AGREE: "reading each region from those most like it",
-    Stage.REALIGN: "training with the corrective masks",
-    Stage.PREDICT: "answering for every image",
-    Stage.MEASURE: "measuring",
-    Stage.CHECK: "asking critic and judge about planted pictures",
-    Stage.PLANT: "asking critic and judge about what was planted",
+    Stage.READ: msgid("checking and reading the images"),
+    Stage.REGISTER: msgid("reading the weights and choosing how to explain them"),
+    Stage.FIT: msgid("training"),
+    Stage.SELECT: msgid("choosing the alignment set"),
+    Stage.ATTRIBUTE: msgid("explaining and clustering"),
+    Stage.DESCRIBE: msgid("naming what the clusters cover"),
+    Stage.SUMMARISE: msgid("putting it into sentences"),
+    Stage.CALIBRATE: msgid("comparing with people’s answers"),
+    Stage.CRITICISE: msgid("criticising and judging"),
+    Stage.CHARACTERISE: msgid("describing what each region looks like"),
+    Stage.AGREE: msgid("reading each region from those most like it"),
+    Stage.REALIGN: msgid("training with the corrective masks"),
+    Stage.PREDICT: msgid("answering for every image"),
+    Stage.MEASURE: msgid("measuring"),
+    Stage.CHECK: msgid("asking critic and judge about planted pictures"),
+    Stage.PLANT: msgid("asking critic and judge about what was planted"),
 }
+STEPS_DONE, EPOCHS, IMAGES = msgid("steps"), msgid("epochs"), msgid("images")
 UNITS: dict[Stage, str] = {
-    Stage.READ: "steps",
-    Stage.REGISTER: "steps",
-    Stage.FIT: "epochs",
-    Stage.REALIGN: "epochs",
-    Stage.SUMMARISE: "steps",
-    Stage.CALIBRATE: "steps",
-    Stage.AGREE: "steps",
-    Stage.MEASURE: "steps",
+    Stage.READ: STEPS_DONE,
+    Stage.REGISTER: STEPS_DONE,
+    Stage.FIT: EPOCHS,
+    Stage.REALIGN: EPOCHS,
+    Stage.SUMMARISE: STEPS_DONE,
+    Stage.CALIBRATE: STEPS_DONE,
+    Stage.AGREE: STEPS_DONE,
+    Stage.MEASURE: STEPS_DONE,
 }
 # The step of the loop that a kind of run belongs to; what checks the LVLM belongs to none.
 STEPS: dict[Kind, Step] = {
@@ -89,10 +92,10 @@ def progress_of(run: Run, at: datetime | None = None) -> Progress:
     at = at or now()
     stages = STAGES[run.kind]
     per_second = speed(run, at)
-    unit = UNITS.get(run.stage, "images") if run.stage else "images"
+    unit = gettext(UNITS.get(run.stage, IMAGES) if run.stage else IMAGES)
     return Progress(
-        title="Looking at what was sent" if is_preview(run) else TITLES[run.kind],
-        stage=STAGES_IN_WORDS[run.stage] if run.stage else "",
+        title=gettext("Looking at what was sent") if is_preview(run) else gettext(TITLES[run.kind]),
+        stage=gettext(STAGES_IN_WORDS[run.stage]) if run.stage else "",
         stage_number=stages.index(run.stage) + 1 if run.stage in stages else 0,
         stages=len(stages),
         done=run.done,
@@ -121,8 +124,10 @@ def speed_in_words(per_second: float, unit: str) -> str:
     if per_second <= 0:
         return ""
     if per_second >= 1:
-        return f"{per_second:.0f} {unit} a second"
-    return f"{1 / per_second:.0f} seconds each" if per_second > 1 / 120 else f"{1 / per_second / 60:.0f} minutes each"
+        return gettext("%(number)s %(unit)s a second", number=count(per_second), unit=unit)
+    if per_second > 1 / 120:
+        return gettext("%(number)s seconds each", number=count(1 / per_second))
+    return gettext("%(number)s minutes each", number=count(1 / per_second / 60))
 
 
 def waits_long(run: Run, at: datetime) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db import reading
+from app.languages.catalogue import gettext
 from app.models import Epoch, Kind, Run, Stage, State
 
 
@@ -28,7 +29,7 @@ def find_run(session: Session, run_id: UUID) -> Run:
     run = session.get(Run, run_id)
     if run is None:
         raise HTTPException(
-            404, "There is no such piece of work: its project was removed, or the address is not complete."
+            404, gettext("There is no such piece of work: its project was removed, or the address is not complete.")
         )
     return run
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.languages.catalogue import gettext
 from app.runs.parameters import EntryText
 
 SEPARATORS = re.compile(r"[,;:.\n()]|\band\b|\bor\b", re.IGNORECASE)
@@ -45,11 +46,16 @@ def missing_words(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> li
     for entry in entries:
         name = names[entry.class_id]
         if not entry.spurious.strip() and not entry.relevant.strip():
-            text = f"Nothing is said of {name}: its pictures will come back as uncertain."
+            text = gettext("Nothing is said of %(name)s: its pictures will come back as uncertain.", name=name)
         elif not entry.relevant.strip():
-            text = f"What should the model use for {name}? Without it, the critic knows only what to refuse."
+            text = gettext(
+                "What should the model use for %(name)s? Without it, the critic knows only what to refuse.", name=name
+            )
         elif not entry.spurious.strip():
-            text = f"What should the model ignore for {name}? Without it, the critic can only guess what is a shortcut."
+            text = gettext(
+                "What should the model ignore for %(name)s? Without it, the critic can only guess what is a shortcut.",
+                name=name,
+            )
         else:
             continue
         found.append(Caution(entry.class_id, text))
@@ -60,7 +66,10 @@ def vague_words(entries: Sequence[EntryText]) -> list[Caution]:
     return [
         Caution(
             entry.class_id,
-            f"“{words}” could be anything: say what it looks like, such as its shape, its colour or its place.",
+            gettext(
+                "“%(words)s” could be anything: say what it looks like, such as its shape, its colour or its place.",
+                words=words,
+            ),
         )
         for entry in entries
         for text in (entry.spurious, entry.relevant)
@@ -77,10 +86,17 @@ def contradictions(entries: Sequence[EntryText], names: Mapping[UUID, str]) -> l
         for feature, words in features(entry.spurious).items():
             for class_id, relevant in used:
                 if feature in relevant:
-                    where = "too" if class_id == entry.class_id else f"for {names[class_id]}"
-                    text = f"“{words}” is to be ignored for {names[entry.class_id]}, and to be used {where}."
+                    text = contradiction(words, names[entry.class_id], names[class_id])
                     found.append(Caution(entry.class_id, text))
     return found
+
+
+def contradiction(words: str, name: str, other: str) -> str:
+    if name == other:
+        return gettext("“%(words)s” is to be ignored for %(name)s, and to be used too.", words=words, name=name)
+    return gettext(
+        "“%(words)s” is to be ignored for %(name)s, and to be used for %(other)s.", words=words, name=name, other=other
+    )
 
 
 def not_seen(
@@ -94,10 +110,12 @@ def not_seen(
         strange = [f"“{words}”" for feature, words in named.items() if not feature <= VAGUE and not feature & called]
         if called and strange:
             *most, last = strange
-            listed = f"{', '.join(most)} or {last}" if most else last
-            text = (
-                f"In the pictures of {names[entry.class_id]} the LVLM called no region anything like {listed}. "
-                "Try it to see whether the critic finds it there."
+            listed = gettext("%(most)s or %(last)s", most=", ".join(most), last=last) if most else last
+            text = gettext(
+                "In the pictures of %(name)s the LVLM called no region anything like %(listed)s. "
+                "Try it to see whether the critic finds it there.",
+                name=names[entry.class_id],
+                listed=listed,
             )
             found.append(Caution(entry.class_id, text))
     return found

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 
+from app.languages.catalogue import gettext, msgid
 from app.models import Specification, SpecificationEntry, TargetClass
 
-FIELDS = {"spurious": "The model should ignore", "relevant": "The model should use", "notes": "Notes"}
+FIELDS = {
+    "spurious": msgid("The model should ignore"),
+    "relevant": msgid("The model should use"),
+    "notes": msgid("Notes"),
+}
 
 
 class Change(StrEnum):
@@ -35,7 +40,9 @@ class FieldDiff:
 def differences(before: Specification | None, after: Specification, classes: Sequence[TargetClass]) -> list[FieldDiff]:
     """The changed fields in the order of the classes; against nothing, all words are new."""
     return [
-        FieldDiff(target.name, title, word_diff(words_of(before, target, field), words_of(after, target, field)))
+        FieldDiff(
+            target.name, gettext(title), word_diff(words_of(before, target, field), words_of(after, target, field))
+        )
         for target in classes
         for field, title in FIELDS.items()
         if words_of(before, target, field) != words_of(after, target, field)

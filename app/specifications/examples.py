@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.deps import Clinician, CurrentProject, DBSession, page
+from app.languages.catalogue import gettext
 from app.models import JudgeExample, Project, VerdictValue
 from app.projects.queries import Step, loop_state
 from app.specifications.queries import BUILT_IN, judge_examples
@@ -29,9 +30,9 @@ class ExamplesForm(BaseModel):
     @model_validator(mode="after")
     def match(self) -> Self:
         if len(self.text) != len(self.verdict) or len(self.text) > MOST + EMPTY_ROWS:
-            raise ValueError(f"there may be {MOST} examples, each with its verdict")
+            raise ValueError(gettext("there may be %(most)s examples, each with its verdict", most=MOST))
         if any(len(text) > LONGEST for text in self.text) or VerdictValue.UNCERTAIN in self.verdict:
-            raise ValueError("an example is a sentence, and spurious or relevant")
+            raise ValueError(gettext("an example is a sentence, and spurious or relevant"))
         return self
 
     def rows(self) -> list[tuple[str, VerdictValue]]:

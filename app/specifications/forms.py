@@ -3,6 +3,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
+from app.languages.catalogue import gettext
 from app.runs.parameters import EntryText
 
 LONGEST = 4000  # characters of a field: the critic reads all of them with every picture
@@ -20,9 +21,9 @@ class WordsForm(BaseModel):
     def match(self) -> Self:
         texts = (self.spurious, self.relevant, self.notes)
         if any(len(each) != len(self.class_id) for each in texts):
-            raise ValueError("every class needs all its fields")
+            raise ValueError(gettext("every class needs all its fields"))
         if any(len(text) > LONGEST for each in texts for text in each):
-            raise ValueError(f"a field may have {LONGEST} characters")
+            raise ValueError(gettext("a field may have %(most)s characters", most=LONGEST))
         return self
 
     def entries(self) -> tuple[EntryText, ...]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.behaviour.evidence import summaries_of
 from app.deps import Clinician, CurrentProject, DBSession, page
+from app.languages.catalogue import gettext
 from app.models import Explanation, Kind, Project, Run, Specification, TargetClass
 from app.models.summary import ClassSummary
 from app.projects.lvlm import speaker_in, speaker_of
@@ -141,7 +142,7 @@ def checked(words: WordsForm, project: Project) -> tuple[EntryText, ...]:
     """The entries in the order of the project's classes; 422 where a class is missing or strange."""
     entries = {entry.class_id: entry for entry in words.entries()}
     if entries.keys() != {target.id for target in project.classes}:
-        raise HTTPException(422, "The classes of this project changed. Load the page again.")
+        raise HTTPException(422, gettext("The classes of this project changed. Load the page again."))
     return tuple(entries[target.id] for target in project.classes)
 
 
@@ -162,14 +163,16 @@ def try_words(
 ) -> Response:
     analysis = loop_state(session, project).analysis
     if analysis is None:
-        raise HTTPException(409, "Nothing is explained yet, so there are no pictures to try on.")
+        raise HTTPException(409, gettext("Nothing is explained yet, so there are no pictures to try on."))
     entries = checked(words, project)
     pictures = queries.pictures_for_trial(session, analysis, words.try_class)
     if not pictures:
         raise HTTPException(
             409,
-            "None of the explained pictures is of this class, so there are none to try on. "
-            "Explain the model again under Understand, with as many pictures of every class.",
+            gettext(
+                "None of the explained pictures is of this class, so there are none to try on. "
+                "Explain the model again under Understand, with as many pictures of every class."
+            ),
         )
     run = start_trial(session, project, user, analysis, entries, pictures)
     return trial_fragment(request, session, project, run)
@@ -179,7 +182,7 @@ def try_words(
 def show_trial(request: Request, session: DBSession, project: CurrentProject, run_id: UUID) -> Response:
     run = session.get(Run, run_id)
     if run is None or run.project_id != project.id or run.kind is not Kind.TRIAL:
-        raise HTTPException(404, "There is no such trial.")
+        raise HTTPException(404, gettext("There is no such trial."))
     return trial_fragment(request, session, project, run)
 
 
@@ -203,7 +206,7 @@ def show_version(request: Request, session: DBSession, project: CurrentProject, 
     versions = queries.versions_of(session, project)
     version = next((each for each in versions if each.version == number), None)
     if version is None:
-        raise HTTPException(404, f"This project's specification has no version {number}.")
+        raise HTTPException(404, gettext("This project's specification has no version %(number)s.", number=number))
     before = next((each for each in versions if each.version == number - 1), None)
     return page(
         request,
@@ -232,11 +235,13 @@ def ask_critic(
 ) -> Response:
     """Asks the critic about every explained picture under the newest version."""
     if uncertain_from > uncertain_to:
-        raise HTTPException(422, "Verdicts are uncertain between two probabilities, the lower one first.")
+        raise HTTPException(422, gettext("Verdicts are uncertain between two probabilities, the lower one first."))
     analysis = loop_state(session, project).analysis
     version = next(iter(queries.versions_of(session, project)), None)
     if analysis is None or version is None:
-        raise HTTPException(409, "The critic needs explained pictures and a saved specification. Nothing was started.")
+        raise HTTPException(
+            409, gettext("The critic needs explained pictures and a saved specification. Nothing was started.")
+        )
     thresholds = (uncertain_from, uncertain_to)
     start_critique(session, project, user, analysis, version, passes=passes, thresholds=thresholds)
     return RedirectResponse(f"/projects/{project.id}/review", 303)

@@ -12,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.config import settings
 from app.db import engine
+from app.languages.catalogue import gettext, ngettext
+from app.languages.figures import decimal
 from app.migrations import is_current
 from app.queue import CPU, GPU, celery
 from app.storage import storage
@@ -37,10 +39,20 @@ def database() -> Finding:
     try:
         current = is_current(engine())
     except SQLAlchemyError as error:
-        return Finding("database", ok=False, found=f"{url} does not answer ({first_line(error)}).", todo="Start it.")
+        return Finding(
+            "database",
+            ok=False,
+            found=gettext("%(url)s does not answer (%(error)s).", url=url, error=first_line(error)),
+            todo=gettext("Start it."),
+        )
     if current:
-        return Finding("database", ok=True, found=f"{url}, newest schema.")
-    return Finding("database", ok=False, found=f"{url} is not at the newest schema.", todo="Run: rightreasons migrate.")
+        return Finding("database", ok=True, found=gettext("%(url)s, newest schema.", url=url))
+    return Finding(
+        "database",
+        ok=False,
+        found=gettext("%(url)s is not at the newest schema.", url=url),
+        todo=gettext("Run: rightreasons migrate."),
+    )
 
 
 def broker() -> Finding:
@@ -49,9 +61,9 @@ def broker() -> Finding:
         with brief_connection() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=BRIEF)
     except AWAY:
-        todo = "Start Redis." if settings().broker_url else "It comes with: rightreasons serve."
-        return Finding("broker", ok=False, found=f"{shown(url)} does not answer.", todo=todo)
-    return Finding("broker", ok=True, found=f"{shown(url)} answers.")
+        todo = gettext("Start Redis.") if settings().broker_url else gettext("It comes with: rightreasons serve.")
+        return Finding("broker", ok=False, found=gettext("%(url)s does not answer.", url=shown(url)), todo=todo)
+    return Finding("broker", ok=True, found=gettext("%(url)s answers.", url=shown(url)))
 
 
 def shown(url: str) -> str:
@@ -80,13 +92,18 @@ def answering() -> Mapping[str, Collection[str]]:
 def workers(found: Mapping[str, Collection[str]] | None = None) -> Finding:
     """``found``: those that answered, where they were asked already."""
     found = answering() if found is None else found
-    start = "Start one: rightreasons worker, or serve."
+    start = gettext("Start one: rightreasons worker, or serve.")
     if not found:
-        return Finding("workers", ok=False, found="none answers.", todo=start)
-    told = f"{len(found)} answer{'s' if len(found) == 1 else ''}."
+        return Finding("workers", ok=False, found=gettext("none answers."), todo=start)
+    told = ngettext("%(number)s answers.", "%(number)s answer.", len(found), number=len(found))
     alone = sorted({CPU, GPU} - {queue for queues in found.values() for queue in queues})
     if alone:
-        return Finding("workers", ok=False, found=f"{told} None works on the queue {' and '.join(alone)}.", todo=start)
+        return Finding(
+            "workers",
+            ok=False,
+            found=gettext("%(told)s None works on the queue %(alone)s.", told=told, alone=", ".join(alone)),
+            todo=start,
+        )
     return Finding("workers", ok=True, found=told)
 
 
@@ -106,21 +123,36 @@ def blobs() -> Finding:
         digest = storage().put(b"doctor")
         storage().get(digest)
     except Exception as error:  # noqa: BLE001  every store has its own errors
-        return Finding("blobs", ok=False, found=f"{url} can't be written ({first_line(error)}).", todo="Check rights.")
-    return Finding("blobs", ok=True, found=f"{url} can be written and read.")
+        return Finding(
+            "blobs",
+            ok=False,
+            found=gettext("%(url)s can't be written (%(error)s).", url=url, error=first_line(error)),
+            todo=gettext("Check rights."),
+        )
+    return Finding("blobs", ok=True, found=gettext("%(url)s can be written and read.", url=url))
 
 
 def memory() -> Finding:
     total = psutil.virtual_memory().total
-    todo = "" if total >= LEAST_MEMORY else f"At least {LEAST_MEMORY // GIB} GiB are needed."
-    return Finding("memory", ok=not todo, found=f"{total / GIB:.1f} GiB, {psutil.cpu_count()} cores.", todo=todo)
+    todo = "" if total >= LEAST_MEMORY else gettext("At least %(gib)s GiB are needed.", gib=LEAST_MEMORY // GIB)
+    return Finding(
+        "memory",
+        ok=not todo,
+        found=gettext("%(gib)s GiB, %(cpu_count)s cores.", gib=decimal(total / GIB, 1), cpu_count=psutil.cpu_count()),
+        todo=todo,
+    )
 
 
 def disk() -> Finding:
     folder = next(place for place in (settings().data.resolve(), *settings().data.resolve().parents) if place.exists())
     free = shutil.disk_usage(folder).free
-    todo = "" if free >= LEAST_DISK else f"At least {LEAST_DISK // GIB} GiB are needed."
-    return Finding("disk", ok=not todo, found=f"{free / GIB:.1f} GiB free in {folder}.", todo=todo)
+    todo = "" if free >= LEAST_DISK else gettext("At least %(gib)s GiB are needed.", gib=LEAST_DISK // GIB)
+    return Finding(
+        "disk",
+        ok=not todo,
+        found=gettext("%(gib)s GiB free in %(folder)s.", gib=decimal(free / GIB, 1), folder=folder),
+        todo=todo,
+    )
 
 
 def first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, defer
 
 from app.check.standing import Standing, proof, standing_by
 from app.config import settings
+from app.languages.catalogue import gettext
 from app.models import AuditCheck, LVLMCall, Project, Run, State, User
 from app.projects.lvlm import OPENAI, Speaker, server_of, speaker_of
 
@@ -43,7 +44,7 @@ def work_under_way(session: Session) -> list[Work]:
         .limit(LISTED + 1)
         .options(defer(Run.result), defer(Run.error_details))
     )
-    return [Work(run, "a new project" if is_draft else name, who) for run, name, is_draft, who in rows]
+    return [Work(run, gettext("a new project") if is_draft else name, who) for run, name, is_draft, who in rows]
 
 
 @dataclass(frozen=True)
@@ -120,4 +121,4 @@ def version_of(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed here"
+        return gettext("not installed here")

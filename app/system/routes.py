@@ -15,6 +15,7 @@ from app.accounts.confirming import refusal
 from app.audit.chain import head
 from app.config import settings
 from app.deps import Admin, DBSession, Engineer, page
+from app.languages.catalogue import gettext
 from app.models import Role, User
 from app.projects.lvlm import NONE, speaker_of
 from app.system import findings, queries
@@ -91,12 +92,12 @@ def add_user(
 ) -> Response:
     typed = {"name": name, "display_name": display_name, "role": role}
     if told := refusal(session, admin, password, "new account"):
-        return system_page(request, session, admin, 422, error=f"{told} Nobody was added.", typed=typed)
+        return system_page(request, session, admin, 422, error=f"{told} {gettext('Nobody was added.')}", typed=typed)
     first = token_urlsafe(FIRST_PASSWORD)
     try:
         user = actions.create_user(session, name, display_name, role, first)
     except AccountError as error:
-        return system_page(request, session, admin, 422, error=f"{error} Nobody was added.", typed=typed)
+        return system_page(request, session, admin, 422, error=f"{error} {gettext('Nobody was added.')}", typed=typed)
     return system_page(request, session, admin, let_in=let_in(request, user, first))
 
 
@@ -112,13 +113,17 @@ def change_user(
 ) -> Response:
     user = session.get(User, user_id)
     if user is None:
-        raise HTTPException(404, "There is no such account.")
+        raise HTTPException(404, gettext("There is no such account."))
     if told := refusal(session, admin, password, "change of an account"):
-        return system_page(request, session, admin, 422, error=f"{told} Nothing was changed.", open=user.id)
+        return system_page(
+            request, session, admin, 422, error=f"{told} {gettext('Nothing was changed.')}", open=user.id
+        )
     try:
         first = change(session, user, do, role)
     except AccountError as error:
-        return system_page(request, session, admin, 422, error=f"{error} Nothing was changed.", open=user.id)
+        return system_page(
+            request, session, admin, 422, error=f"{error} {gettext('Nothing was changed.')}", open=user.id
+        )
     if first:
         return system_page(request, session, admin, let_in=let_in(request, user, first))
     return RedirectResponse("/system#people", 303)
@@ -129,7 +134,7 @@ def change(session: Session, user: User, do: Change, role: Role | None) -> str:
     match do:
         case "role":
             if role is None:
-                raise AccountError("Choose a role.")
+                raise AccountError(gettext("Choose a role."))
             actions.set_role(session, user, role)
         case "off":
             actions.switch_off(session, user)

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Subquery, func, select
 from sqlalchemy.orm import Session
 
+from app.languages.catalogue import gettext
 from app.models import Answer, Critique, Explanation, Image, Project, Review, Run, Verdict, VerdictValue
 from app.models.figures import Estimate
 from app.review.answers import is_judged
@@ -82,11 +83,11 @@ def trust_in(session: Session, project: Project, critique: Run) -> Trust:
         agreement_on(target.name, [case for case in cases if case.class_id == target.id], NONE_HERE)
         for target in project.classes
     ]
-    return Trust(agreement_on("All classes", cases, NOBODY), by_class)
+    return Trust(agreement_on(gettext("All classes"), cases, NOBODY), by_class)
 
 
 def whole_of(session: Session, critique: Run) -> Agreement:
-    return agreement_on("All classes", blind_cases(session, critique), NOBODY)
+    return agreement_on(gettext("All classes"), blind_cases(session, critique), NOBODY)
 
 
 def blind_cases(session: Session, critique: Run) -> list[Case]:

@@ -12,8 +12,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from app.languages.catalogue import ENGLISH, gettext, msgid, reading_in
+from app.languages.figures import coefficient, significant
+from app.languages.stored import stored
 from app.models import Project, Role, Run, TrustBar, User
-from app.models.figures import Estimate
 from app.models.trust_record import KEY, TrustRecord
 from app.projects.lvlm import speaker_in
 from app.review.blind import blind_cases_left
@@ -24,18 +26,18 @@ from app.trust.figures import Agreement, whole_of
 # Moderate agreement (Landis and Koch 1977), on nearly all of the 24 cases that a person reads blind.
 LEAST_KAPPA, LEAST_CASES = 0.4, 20
 TOLERANCE = 1e-9  # a bar of 0.4 is met by 0.4, whatever floats make of it
-AFTER_READING = "What is missing is shown once your own blind reading is done."
-OWNERS = "Only who made the project, or an administrator, may override the trust bar."
+AFTER_READING = msgid("What is missing is shown once your own blind reading is done.")
+OWNERS = msgid("Only who made the project, or an administrator, may override the trust bar.")
 
-UNCLEAR = (
+UNCLEAR = msgid(
     "Say more clearly in the specification what to ignore and what to use, or choose another LVLM, "
     "and ask the critic again."
 )
-ALIKE = (
+ALIKE = msgid(
     "Nearly all of these cases were called the same, so that kappa says little of the judge: "
     "explain more pictures, so that both kinds of region are read."
 )
-NOT_THEIRS = "The trust bar is set by who made the project, or by an administrator."
+NOT_THEIRS = msgid("The trust bar is set by who made the project, or by an administrator.")
 
 
 class LockedError(Exception):
@@ -57,7 +59,9 @@ class Lock:
 
     def told(self, *, blind: bool) -> "Lock":
         """As a person may read it who is still to read blind, or no longer."""
-        return Lock("The judge is under the trust bar.", AFTER_READING) if blind and self.tells_judge else self
+        if not (blind and self.tells_judge):
+            return self
+        return Lock(gettext("The judge is under the trust bar."), gettext(AFTER_READING))
 
 
 def owns(user: User, project: Project) -> bool:
@@ -89,42 +93,44 @@ def lock_under(bar: TrustBar | None, found: Agreement, *, judged: bool) -> Lock:
     if bar is None or not bar.locks or not judged:
         return Lock()
     if found.cases < bar.least_cases:
-        read = f"only {found.cases} {'is' if found.cases == 1 else 'are'}" if found.cases else "nobody has read one yet"
         return Lock(
-            f"At least {bar.least_cases} cases have to be read blind, and {read}.",
-            "Read the open cases of the first reading on the Review page. Where all of them are read and these are "
-            "still too few, explain more pictures.",
+            too_few(bar.least_cases, found.cases),
+            gettext(
+                "Read the open cases of the first reading on the Review page. Where all of them are read and these are "
+                "still too few, explain more pictures."
+            ),
         )
     kappa = found.kappa
     if kappa.value is None:
-        more = " Explain more pictures, so that both kinds of region are read." if kappa.missing == ONE_CATEGORY else ""
+        more = gettext("Explain more pictures, so that both kinds of region are read.")
+        second = gettext("A second reader may settle more cases.")
         return Lock(
-            f"How far the judge agrees with blind readers beyond chance can’t be told: {kappa.missing}.",
-            f"A second reader may settle more cases.{more}",
+            gettext(
+                "How far the judge agrees with blind readers beyond chance can’t be told: %(sentence)s.",
+                sentence=stored(kappa.missing),
+            ),
+            f"{second} {more}" if kappa.missing == ONE_CATEGORY else second,
             tells_judge=True,
         )
     if kappa.value < bar.least_kappa - TOLERANCE:
         return Lock(
-            f"The judge agrees with blind readers to a kappa of {coefficient(kappa)}; "
-            f"the bar asks for at least {bar.least_kappa:g}.",
-            ALIKE if kappa.missing else UNCLEAR,
+            gettext(
+                "The judge agrees with blind readers to a kappa of %(kappa)s; the bar asks for at least %(least)s.",
+                kappa=coefficient(kappa),
+                least=significant(bar.least_kappa, 6),
+            ),
+            gettext(ALIKE if kappa.missing else UNCLEAR),
             tells_judge=True,
         )
     return Lock()
 
 
-def coefficient(estimate: Estimate) -> str:
-    """``0.52 (0.21 to 0.78, n = 20)``, or why there is none. No share of 100: it may fall below 0."""
-    if estimate.value is None:
-        return estimate.missing or "not measured"
-    given = estimate.low is not None and estimate.high is not None
-    between = f"{signed(estimate.low)} to {signed(estimate.high)}" if given else estimate.missing
-    return f"{signed(estimate.value)} ({between}, n = {estimate.n:,})" if between else signed(estimate.value)
-
-
-def signed(value: float | None) -> str:
-    """To two digits, with a true minus sign, and none before a zero."""
-    return "–" if value is None else f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
+def too_few(least: int, cases: int) -> str:
+    if not cases:
+        return gettext("At least %(least)s cases have to be read blind, and nobody has read one yet.", least=least)
+    if cases == 1:
+        return gettext("At least %(least)s cases have to be read blind, and only 1 is.", least=least)
+    return gettext("At least %(least)s cases have to be read blind, and only %(cases)s are.", least=least, cases=cases)
 
 
 def at_start(session: Session, project_id: UUID, parameters: Parameters, user_id: UUID | None) -> dict[str, Any]:
@@ -140,14 +146,16 @@ def at_start(session: Session, project_id: UUID, parameters: Parameters, user_id
     lock, reason = lock_under(bar, found, judged=judged), parameters.override.strip()
     if not lock.is_open and not (reason and user is not None and owns(user, project)):
         told = lock.told(blind=user is not None and bool(blind_cases_left(session, critique, user)))
-        raise LockedError(f"{told.reason} {OWNERS if reason else told.unlock}")
+        raise LockedError(f"{told.reason} {gettext(OWNERS) if reason else told.unlock}")
+    with reading_in(ENGLISH):  # as all that is kept, whoever starts it
+        locked = lock_under(bar, found, judged=judged).reason
     record = TrustRecord(
         judged=judged,
         least_kappa=bar.least_kappa if bar and bar.locks else None,
         least_cases=bar.least_cases if bar and bar.locks else None,
         cases=found.cases,
         kappa=found.kappa,
-        locked=lock.reason,
+        locked=locked,
         override="" if lock.is_open else reason,
         overridden_by="" if lock.is_open or user is None else user.display_name,
     )

@@ -12,6 +12,7 @@ from app.check import honeypots
 from app.check.queries import checks_of, figures_of
 from app.check.routes import DOMAINS
 from app.deps import Clinician, CurrentProject, DBSession, page
+from app.languages.catalogue import gettext
 from app.models import Project
 from app.models.check_figures import CheckLine
 from app.projects.lvlm import speaker_in
@@ -57,7 +58,7 @@ def show_trust(request: Request, session: DBSession, user: Clinician, project: C
         sample=REVIEW_SAMPLE,
         usual=(LEAST_KAPPA, LEAST_CASES),
         looking=looking(session, project),
-        domains=DOMAINS,
+        domains={domain: gettext(words) for domain, words in DOMAINS.items()},
         score=honeypots.newest_score(session, project),
     )
 
@@ -74,6 +75,6 @@ def set_trust_bar(
     session: DBSession, user: Clinician, project: CurrentProject, asked: Annotated[BarForm, Form()]
 ) -> Response:
     if not owns(user, project):
-        raise HTTPException(403, NOT_THEIRS)
+        raise HTTPException(403, gettext(NOT_THEIRS))
     set_bar(session, project.id, asked, user.id)
     return RedirectResponse(f"/projects/{project.id}/trust#bar", 303)

@@ -1,46 +1,17 @@
-import pytest
-
-from app.models.figures import Estimate
-from app.templating import NARROW_SPACE, duration, estimate_in_words, percent, points, probability, static_url
-
-
-def plain(text: str) -> str:
-    return text.replace(NARROW_SPACE, " ")
-
-
-def test_a_figure_carries_its_interval_and_its_n() -> None:
-    assert plain(estimate_in_words(Estimate(value=0.929, low=0.911, high=0.943, n=1000))) == "93 % (91–94, n = 1,000)"
-    assert plain(estimate_in_words(Estimate(value=0.5))) == "50 %"
-
-
-def test_a_missing_figure_says_why() -> None:
-    assert estimate_in_words(None) == "not measured yet"
-    assert estimate_in_words(Estimate(missing="no group has ten images")) == "no group has ten images"
-
-
-@pytest.mark.parametrize(("share", "written"), [(0.324, "+32"), (-0.041, "−4"), (0.0, "0"), (-0.001, "0"), (None, "–")])
-def test_a_change_always_shows_its_sign(share: float | None, written: str) -> None:
-    assert points(share) == written
-
-
-@pytest.mark.parametrize(("value", "written"), [(0.97, ".97"), (1.0, "1.00"), (0.0, ".00"), (None, "–")])
-def test_probabilities_are_written_as_in_the_literature(value: float | None, written: str) -> None:
-    assert probability(value) == written
-
-
-@pytest.mark.parametrize(
-    ("seconds", "written"), [(0.2, "1 s"), (59, "59 s"), (61, "1 min"), (3599, "60 min"), (3700, "1 h 2 min")]
-)
-def test_times_are_no_more_exact_than_estimates_are(seconds: float, written: str) -> None:
-    assert plain(duration(seconds)) == written
-
-
-def test_shares_become_percent() -> None:
-    assert plain(percent(0.625)) == "62 %"
-    assert plain(percent(0.6251, 1)) == "62.5 %"
-    assert percent(None) == "–"
+from app.templating import opening, static_url, templates
 
 
 def test_an_address_of_a_file_names_its_version() -> None:
     assert static_url("style.css") == static_url("style.css")
     assert static_url("style.css").split("?v=")[1] != static_url("page.js").split("?v=")[1]
+
+
+def test_sentences_in_a_row_stay_apart_and_other_tags_leave_no_space() -> None:
+    source = "<p>{% trans %}One.{% endtrans %}\n  {% if true %}{% trans %}Two.{% endtrans %}{% endif %}\n</p>"
+    assert " ".join(templates.env.from_string(source).render().split()) == "<p>One. Two.</p>"
+    assert templates.env.from_string("<p>\n  {% if true %}\n  x\n  {% endif %}\n</p>").render() == "<p>\n  x\n</p>"
+
+
+def test_a_capital_letter_leaves_the_others_as_they_are() -> None:
+    assert opening("röntgenbilder von Knien") == "Röntgenbilder von Knien"
+    assert opening("") == ""

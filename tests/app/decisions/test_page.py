@@ -271,7 +271,7 @@ def test_trust_as_it_stood_at_the_start_stands_on_the_page(loop: Loop, signed_in
         )
         session.get_one(Run, loop.realignment.id).result = {"trust": record.model_dump(mode="json")}
     text = plain(signed_in(loop.engineer).get(address(loop)).text)
-    assert "no trust bar was set: 24 cases were read blind" in text
+    assert "no trust bar was set. 24 cases were read blind" in text
     assert "0.25 (−0.10 to 0.60, n = 24)" in text
 
 

@@ -2,6 +2,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.db import reading, transaction
+from app.languages.figures import signed
 from app.models import Kind, Project, Role, Run, TrustBar, User
 from app.models.figures import Estimate
 from app.projects.actions import create_project
@@ -9,7 +10,7 @@ from app.runs.actions import start_once, start_run
 from app.runs.parameters import AnalysisParameters, RealignmentParameters
 from app.trust.actions import AskedBar
 from app.trust.figures import Agreement
-from app.trust.lock import AFTER_READING, Lock, LockedError, lock_of, lock_under, owns, record_of, signed
+from app.trust.lock import AFTER_READING, Lock, LockedError, lock_of, lock_under, owns, record_of
 from tests.factories import Loop, add_user, whole_loop
 from tests.trusted import add_bar, read_sample
 

@@ -5,10 +5,9 @@ import pytest
 from sqlalchemy import select
 
 from app.db import reading, transaction
+from app.languages.figures import interval, percent, signed
 from app.models import Project, Role, Run, TrustBar, User
-from app.templating import interval, percent
 from app.trust.figures import trust_in
-from app.trust.lock import signed
 from tests.app.conftest import Browser
 from tests.checked import add_check
 from tests.factories import Loop, add_project, add_user, read_blind, whole_loop
