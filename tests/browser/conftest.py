@@ -77,12 +77,13 @@ def new_page(browser: Browser, server: str, complaints: Complaints) -> Generator
     """Makes a page in a browser profile of its own; the test fails when the page complained of something."""
     contexts = []
 
-    def make(width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
+    def make(width: int = 1440, height: int = 900, scheme: str = "light", language: str = "en") -> Page:
         context = browser.new_context(
             base_url=server,
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
             reduced_motion="reduce",
+            locale=language,
         )
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
@@ -100,8 +101,15 @@ def new_page(browser: Browser, server: str, complaints: Complaints) -> Generator
 def open_as(new_page: Callable[..., Page]) -> Callable[..., Page]:
     """``open_as(user, "/projects/...")``: a page that the person, signed in, has open."""
 
-    def open_page(user: User, address: str = "/", width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
-        page = new_page(width, height, scheme)
+    def open_page(
+        user: User,
+        address: str = "/",
+        width: int = 1440,
+        height: int = 900,
+        scheme: str = "light",
+        language: str = "en",
+    ) -> Page:
+        page = new_page(width, height, scheme, language)
         with reading() as session:
             page.goto(sign_in_link(session.get_one(User, user.id)))
         page.goto(address)

@@ -28,6 +28,8 @@ FOLDER = Path(os.environ.get("RIGHTREASONS_SCREENSHOTS", "screenshots"))
 WIDTHS = (390, 1440)
 SCHEMES = ("light", "dark")
 EXTREMES = (320, 3840)
+# German words are longer: they are looked at where that is felt, and where it is not.
+GERMAN = ((390, "dark"), (1440, "light"))
 either = pytest.mark.parametrize("scheme", SCHEMES)
 
 
@@ -118,6 +120,33 @@ def test_picture_every_page(
         picture(page, f"{name}-locked", width, scheme)
     tried(page, knees)
     picture(page, "specification-tried", width, scheme)
+
+
+@pytest.mark.parametrize(("width", "scheme"), GERMAN)
+def test_picture_every_page_in_german(
+    open_as: Callable[..., Page],
+    knees: Loop,
+    digits: Loop,
+    begun: tuple[Project, Run],
+    empty: Project,
+    keeper: User,
+    width: int,
+    scheme: str,
+) -> None:
+    page = open_as(knees.clinician, "/", width=width, scheme=scheme, language="de")
+    for name, address in addresses(knees, digits, begun, empty).items():
+        page.goto(address)
+        picture(page, f"{name}-de", width, scheme)
+    page = open_as(keeper, "/", width=width, scheme=scheme, language="de")
+    check = f"/projects/{digits.project.id}/check"
+    for name, address in {
+        "check": check,
+        "audit": "/audit",
+        "system": "/system",
+        "new-project": "/projects/new",
+    }.items():
+        page.goto(address)
+        picture(page, f"{name}-de", width, scheme)
 
 
 @either

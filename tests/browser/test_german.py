@@ -1,0 +1,90 @@
+"""The pages in German: the same structure, longer words."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.db import transaction
+from app.models import User
+from tests import factories
+from tests.browser.conftest import Complaints
+from tests.factories import PASSWORD, Loop
+from tests.trusted import add_bar, read_sample
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("behaviour", "behaviour/new", "specification", "review", "trust", "realign", "compare", "check", "runs")
+NARROW = 390
+
+
+@pytest.fixture
+def loop(sqlite: None) -> Loop:
+    with transaction() as session:
+        made = factories.whole_loop(session)
+        add_bar(session, made.project)
+        read_sample(session, made.critique, made.clinician, wrong=5, cant_tell=1)
+        return made
+
+
+def test_every_page_fits_a_telephone_and_axe_finds_nothing(
+    open_as: Callable[..., Page], loop: Loop, check_access: Callable[[Page], None]
+) -> None:
+    page = open_as(loop.clinician, "/", width=NARROW, language="de")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    for address in ("/", "/account", *(f"/projects/{loop.project.id}/{name}" for name in PAGES)):
+        page.goto(address)
+        for folded in page.locator("main details:not(.menu)").all():
+            folded.evaluate("details => { details.open = true }")
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW, address
+        check_access(page)
+
+
+def test_the_menu_changes_the_language_and_stays_on_the_page(open_as: Callable[..., Page], loop: Loop) -> None:
+    address = f"/projects/{loop.project.id}/trust"
+    page = open_as(loop.clinician, address)
+    page.locator("details.menu > summary").last.click()
+    page.get_by_role("button", name="Deutsch").click()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    assert page.url.endswith(address)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Wie weit ist dem Gutachter zu trauen?")
+    page.locator("details.menu > summary").last.click()
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("How far can the judge be trusted?")
+
+
+def test_the_sign_in_page_offers_the_languages(
+    new_page: Callable[..., Page], check_access: Callable[[Page], None], sqlite: None
+) -> None:
+    with transaction() as session:
+        factories.add_user(session)
+    page = new_page(width=NARROW)
+    page.goto("/sign-in?next=/account")
+    page.get_by_role("link", name="Deutsch").click()
+    expect(page.get_by_role("heading", name="Anmelden")).to_be_visible()
+    check_access(page)
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Passwort").fill(PASSWORD)
+    page.get_by_role("button", name="Anmelden").click()
+    page.wait_for_url("**/account")
+    expect(page.get_by_role("button", name="Passwort ändern")).to_be_visible()
+
+
+def test_what_scripts_say_is_german_too(open_as: Callable[..., Page], loop: Loop, complaints: Complaints) -> None:
+    with transaction() as session:
+        session.get_one(User, loop.clinician.id).toured_at = None
+    page = open_as(loop.clinician, f"/projects/{loop.project.id}/review", language="de")
+    skip = page.locator("#tour-skip")
+    expect(skip).to_have_text("Tour überspringen")
+    for _ in range(4):
+        page.locator("#tour-next").click()
+    expect(skip).to_have_text("Fertig")
+    skip.click()
+    left = page.locator("#where").inner_text()
+    page.keyboard.press("s")
+    expect(page.locator("#where")).not_to_have_text(left)
+    expect(page.locator("#announce")).to_contain_text("ein guter Grund für")
+    page.route("**/answers", lambda route: route.abort())
+    page.keyboard.press("s")
+    expect(page.locator("#notice")).to_contain_text("Der Server ist nicht erreichbar.")
+    complaints.heard.clear()  # the lost connection
