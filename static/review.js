@@ -1,7 +1,10 @@
-// A note that is opened is written at once; Escape leads back to the answers, where the single keys count again.
+// A note that is opened has the keyboard at once, or the next letters would be answers; Escape leads back to these.
 document.addEventListener("click", (event) => {
   const note = event.target.closest("details.note > summary")?.parentElement;
-  if (note && !note.open) requestAnimationFrame(() => note.querySelector("textarea").focus());
+  if (!note || note.open) return;
+  event.preventDefault();
+  note.open = true;
+  note.querySelector("textarea").focus();
 });
 
 document.addEventListener("keydown", (event) => {
