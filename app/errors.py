@@ -41,7 +41,7 @@ WHAT: dict[int, str] = {
     405: msgid("This address can't be used that way."),
     413: msgid("That is more than this server takes at once."),
 }
-TODO: dict[int, str] = {
+WAY_OUT: dict[int, str] = {
     401: msgid("Sign in and try again."),
     403: msgid("Ask someone with the right role, or an administrator."),
     404: msgid("Go back, or start from the list of projects."),
@@ -61,7 +61,7 @@ def add_error_pages(app: FastAPI) -> None:
 def ask_to_sign_in(request: Request, error: Exception) -> Response:
     del error
     if request.url.path.startswith(API):
-        return tell(request, Problem(401, gettext("This needs a token that stands."), todo=gettext(TODO[401])))
+        return tell(request, Problem(401, gettext("This needs a token that stands."), todo=gettext(WAY_OUT[401])))
     if from_htmx(request):
         # The page stays, with whatever stands in its fields; page.js says so and leads to the sign-in page and back.
         return Response(status_code=401, headers={"HX-Reswap": "none"})
@@ -90,8 +90,8 @@ def tell_refusal(request: Request, error: Exception) -> Response:
             else gettext("The server answered: %(words)s.", words=what or HTTPStatus(status).phrase)
         )
     kept = "" if request.method in SAFE_METHODS else gettext("Nothing was changed.")
-    told = status in TODO and not isinstance(error, StalePageError)
-    response = tell(request, Problem(status, what, kept, gettext(TODO[status]) if told else ""))
+    told = status in WAY_OUT and not isinstance(error, StalePageError)
+    response = tell(request, Problem(status, what, kept, gettext(WAY_OUT[status]) if told else ""))
     response.headers.update(error.headers or {})
     return response
 
@@ -99,7 +99,7 @@ def tell_refusal(request: Request, error: Exception) -> Response:
 def tell_mistakes(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if not request.url.path.startswith(API) and any(each["loc"][:1] == ("path",) for each in error.errors()):
-        return tell(request, Problem(404, gettext("There is nothing at this address."), todo=gettext(TODO[404])))
+        return tell(request, Problem(404, gettext("There is nothing at this address."), todo=gettext(WAY_OUT[404])))
     mistakes = sentences(error.errors())
     return tell(
         request,
@@ -183,7 +183,7 @@ class LargeBodies:
                 replaced = True
                 answer = tell(
                     Request(scope),
-                    Problem(413, gettext(WHAT[413]), gettext("Nothing was changed."), gettext(TODO[413])),
+                    Problem(413, gettext(WHAT[413]), gettext("Nothing was changed."), gettext(WAY_OUT[413])),
                 )
                 await answer(scope, receive, send)
             elif not replaced:
