@@ -1,6 +1,6 @@
 """Lessons as the model takes them: a step's batch, drawn from nothing but the seed and the step."""
 
-import itertools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_args
@@ -123,19 +123,9 @@ class Lessons(Dataset[tuple[str, Batch]]):
 
     def prepared(self, first: int, loaders: int) -> Iterator[tuple[str, Batch]]:
         """The batches from step ``first`` on, without end; ``loaders``: processes that prepare them, 0 for none."""
-        steps = cast("Any", Endless(first))
         ahead = AHEAD if loaders else None
+        steps = range(first, sys.maxsize)
         return iter(DataLoader(self, batch_size=None, sampler=steps, num_workers=loaders, prefetch_factor=ahead))
-
-
-@dataclass(frozen=True)
-class Endless:
-    """The numbers from ``first`` on."""
-
-    first: int
-
-    def __iter__(self) -> Iterator[int]:
-        return itertools.count(self.first)
 
 
 def with_the_artefact(material: Material) -> list[int]:

@@ -43,6 +43,7 @@ PARTS, SCENES = 2, 2400  # processes that draw scenes, and how many each; a proc
 HELD_OUT = 0.06  # of these, drawn besides: there the critic's words teach the judge (half) and calibrate it (half)
 FITTED_ON: tuple[New, ...] = ("", "calibration")  # wordings, in turn, that the probabilities are fitted on
 FITTED_TIMES = 2  # specifications for each scene there: one temperature from 500 clusters is one of many
+ASKED, ASKED_OF_A_GPU = 16, 128  # questions at once, of critic and judge
 LENT = 3  # so many pictures under lent clusters for each scene
 # Shares of the time.
 TOWER, LOOK, LISTEN, SHORT, WHOLE, HEAR, LAST = 0.17, 0.2, 0.08, 0.1, 0.17, 0.22, 0.06
@@ -85,11 +86,11 @@ def train(out: Path, plan: Plan, *, work: Path | None = None) -> None:
     log.info("scenes drawn after %.0f s", time.monotonic() - began)
     size = 1 if plan.device != "cpu" else plan.processes
     if size == 1:
-        learn(0, 1, "", words, embeddings, out, work, plan)
+        _learn(0, 1, "", words, embeddings, out, work, plan)
     else:
         with tempfile.TemporaryDirectory() as folder:
             arguments = (size, f"file://{folder}/meeting", words, embeddings, out, work, plan)
-            spawn(learn, arguments, nprocs=size)  # type: ignore[no-untyped-call]
+            spawn(_learn, arguments, nprocs=size)  # type: ignore[no-untyped-call]
     plot(work)
 
 
@@ -102,7 +103,7 @@ def _draw(part: int, work: Path, plan: Plan) -> None:
     keep_scenes(_path(work, "held-out", part, plan), lambda: draw_scenes(held_out, held))
 
 
-def learn(
+def _learn(
     rank: int,
     size: int,
     meeting: str,
@@ -177,7 +178,7 @@ def _school(
         (judging, 0.13),
     ]
     teacher.teach("hear", hear, seconds=HEAR * seconds, learning_rate=1e-3, batch_size=32)
-    at_once = 16 if plan.device == "cpu" else 128
+    at_once = ASKED if plan.device == "cpu" else ASKED_OF_A_GPU
     critic = TransformersLVLM(model, processor, "critic", at_once)
     held = np.random.default_rng([plan.seed, team.rank, 1])
     held_out = [_kept(course.folder, "held-out", part, plan) for part in range(PARTS)]
