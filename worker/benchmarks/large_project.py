@@ -44,7 +44,6 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
-from app.models.figures import Estimate, Figures, Group, Settling
 from app.runs.parameters import (
     AnalysisParameters,
     ConsensusParameters,
@@ -53,7 +52,7 @@ from app.runs.parameters import (
 )
 from app.statistics import wilson
 from app.storage import storage
-from worker.benchmarks.made_up import add_checkpoint, add_run, training_parameters
+from worker.benchmarks.made_up import add_checkpoint, add_run, figures_of, training_parameters
 from worker.method.looks import Look
 from worker.method.regions import ClusterFacts
 from worker.tasks.class_summary import class_summary
@@ -371,24 +370,7 @@ def _measured(
     ]
     _add(session, Prediction, rows)
     accuracy = wilson(int(right.sum()), len(tested))
-    groups = [
-        Group(name=f"{name}, letter {letter}", class_name=name, attributes={"letter": letter}, accuracy=accuracy)
-        for name in CLASSES
-        for letter in ("absent", "present")
-    ]
-    figures = Figures(
-        accuracy=accuracy,
-        groups=groups,
-        worst_group=accuracy,
-        worst_group_name=groups[0].name,
-        average_of_groups=accuracy,
-        mu_align=Estimate(missing="no true masks are known for these images"),
-        evidence_on_spurious=wilson(20, 100),
-        settling=[
-            Settling(operation=operation, regions="spurious clusters", flipped=wilson(10, 100), change=0.1)
-            for operation in ("remove", "add", "move")
-        ],
-    )
+    figures = figures_of(accuracy, CLASSES)
     report = Report(
         project_id=project.id,
         checkpoint_id=checkpoint.id,

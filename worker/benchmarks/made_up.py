@@ -1,11 +1,15 @@
 """Rows that nothing was computed for, as a benchmark and the tests need them: runs that ran, checkpoints."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import now
 from app.models import Checkpoint, Kind, Origin, Project, Run, State, User
+from app.models.figures import Estimate, Figures, Group, Settling
 from app.runs.parameters import Parameters, TrainingParameters
+from app.statistics import wilson
 from app.storage import storage
 
 
@@ -70,6 +74,28 @@ def add_checkpoint(
     session.add(checkpoint)
     session.flush()
     return checkpoint
+
+
+def figures_of(accuracy: Estimate, classes: Sequence[str]) -> Figures:
+    """Figures in which every group has the same accuracy; each class has a letter in one of its two groups."""
+    groups = [
+        Group(name=f"{name}, letter {letter}", class_name=name, attributes={"letter": letter}, accuracy=accuracy)
+        for name in classes
+        for letter in ("absent", "present")
+    ]
+    return Figures(
+        accuracy=accuracy,
+        groups=groups,
+        worst_group=accuracy,
+        worst_group_name=groups[0].name,
+        average_of_groups=accuracy,
+        mu_align=Estimate(missing="no true masks are known for these images"),
+        evidence_on_spurious=wilson(20, 100),
+        settling=[
+            Settling(operation=operation, regions="spurious clusters", flipped=wilson(10, 100), change=0.1)
+            for operation in ("remove", "add", "move")
+        ],
+    )
 
 
 def training_parameters(size: int) -> TrainingParameters:
