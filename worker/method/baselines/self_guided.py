@@ -14,16 +14,18 @@ is short. The delivered model ends in a maximum over clusters, which its explana
 """
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.cluster.vq import kmeans2
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from worker.method.baselines.groups import members
-from worker.method.baselines.k_means import k_means
 from worker.method.baselines.last_layer import features, last_linear, replace_last
 from worker.method.baselines.measured import answers
 from worker.method.baselines.protocol import Schedule, Told, Tuned, best_of
@@ -32,6 +34,7 @@ from worker.method.realignment import Batches
 
 TOLD: Told = "nothing"
 ATTRIBUTES = 8
+ITERATIONS = 100  # of k-means
 # Validation images of a class with an attribute are scored where there are more than these.
 FEW = 20
 
@@ -84,7 +87,17 @@ def finer_labels(
 ) -> Tensor:
     """The label x clusters + the cluster of prediction behaviour, int64 (N,). Arguments as in ``spuriousness``."""
     embedding = present.double() * spuriousness(right, labels, present, classes)[labels]
-    return labels * clusters + k_means(embedding, clusters, generator)
+    return labels * clusters + heaps(embedding, clusters, generator)
+
+
+def heaps(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """K-means: the cluster of each point (N, D), int64 (N,) below ``count``; some are empty where few points differ."""
+    seed = int(torch.randint(2**31, (), generator=generator))
+    different = min(count, len(np.unique(points.numpy(), axis=0)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a cluster that lost all its points
+        _, found = kmeans2(points.numpy(), different, iter=ITERATIONS, minit="++", seed=np.random.default_rng(seed))
+    return torch.from_numpy(found).long()
 
 
 def shares(finer: Tensor, clusters: int) -> Tensor:

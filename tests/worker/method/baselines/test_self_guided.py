@@ -106,3 +106,14 @@ def test_it_ends_as_a_model_that_still_knows_the_classes() -> None:
     given = case(0)
     fitted = self_guided.fit(given.original, given.train.data, given.validation.data, SCHEDULE, 0)
     assert mean_accuracy(fitted, given.validation.data) > 0.85
+
+
+def test_heaps_that_stand_apart_are_found_and_few_different_points_leave_some_empty() -> None:
+    centres = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
+    truth = torch.arange(60) % 3
+    points = centres[truth] + 0.3 * torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
+    found = self_guided.heaps(points, 3, torch.Generator().manual_seed(0))
+    assert sorted(len(set(found[truth == heap].tolist())) for heap in range(3)) == [1, 1, 1]
+    assert len(set(found.tolist())) == 3
+    same = torch.tensor([[0.0], [1.0]]).repeat(5, 1)
+    assert len(set(self_guided.heaps(same, 4, torch.Generator().manual_seed(0)).tolist())) == 2
