@@ -21,7 +21,7 @@ STATE, LOG, PLOT = "course.pt", "log.jsonl", "training.svg"
 class Begun:
     """How far a stage had come when it was saved."""
 
-    spent: float = 0.0  # seconds
+    spent: float = 0.0  # seconds, of the processor where that learns
     step: int = 0
 
 

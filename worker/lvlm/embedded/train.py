@@ -54,8 +54,9 @@ Lessons = list[tuple[LessonKind, float]]
 class Plan:
     """How a training goes.
 
-    minutes: of learning, once everything is drawn. device: where it learns. processes: that learn together on a
-    processor, one core each. scenes: for each of PARTS. loaders: processes that prepare lessons beside, 0 for none.
+    minutes: of learning, once everything is drawn; on a processor, of its own time. device: where it learns.
+    processes: that learn together on a processor, one core each. scenes: for each of PARTS. loaders: processes that
+    prepare lessons beside, 0 for none.
     """
 
     minutes: float
