@@ -89,7 +89,7 @@ def test_sentences_follow_the_reader_and_are_english_where_nobody_reads() -> Non
     with reading_in("de"):
         assert gettext("Sign out") == "Abmelden"
         assert gettext("Page %(number)s of %(pages)s", number=2, pages=3) == "Seite 2 von 3"
-        assert [ngettext("cluster", "clusters", number) for number in (1, 2)] == ["Cluster", "Cluster"]
+        assert [ngettext("region", "regions", number) for number in (1, 2)] == ["Region", "Regionen"]
         one, many = "1 picture.", "%(number)s pictures."
         assert [ngettext(one, many, number, number=number) for number in (1, 2)] == ["1 Bild.", "2 Bilder."]
         with reading_in(ENGLISH):
