@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 from importlib import import_module
+from types import ModuleType
 from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID, uuid4
 
@@ -15,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from app.audit.acting import acting, of_run
 from app.config import settings
-from app.db import now, transaction
-from app.models import Run, Shard, ShardState, Stage, State
+from app.db import now, reading, transaction
+from app.models import Kind, Run, Shard, ShardState, Stage, State
 from app.queue import enqueue
 from app.review.renewal import follow_critique
 from app.runs.actions import PARAMETERS, end_run
@@ -46,6 +47,9 @@ def as_run(work: Callable[Concatenate[UUID, P], None]) -> Callable[Concatenate[U
 def begin(run_id: UUID) -> None:
     """Takes a queued run to its first stage; delivered twice, it does nothing the second time."""
     try:
+        with reading() as session:
+            kind = session.scalar(select(Run.kind).where(Run.id == run_id))
+        load_following(kind, None)
         with transaction() as session:
             if (run := queued(session, run_id)) is not None:
                 run.state = State.RUNNING
@@ -76,7 +80,8 @@ def run_shard(run_id: UUID, stage: Stage, number: int) -> None:
     heart, job = job_or_none
     try:
         with heart:
-            write = cast("Write", import_module(f"worker.tasks.{stage.value}").work(job))
+            write = cast("Write", module_of(stage).work(job))
+            load_following(job.kind, stage)
             heart.check()
         finish(run_id, stage, number, claim, write)
     except CancelledError:
@@ -187,7 +192,7 @@ def advance(session: Session, run: Run) -> None:
     """To the next stage that has something to do; after the last one the run has succeeded."""
     stage = after(run.kind, run.stage)
     while stage is not None:
-        plan: Plan = import_module(f"worker.tasks.{stage.value}").plan(session, run)
+        plan: Plan = module_of(stage).plan(session, run)
         run.stage, run.stage_started_at, run.done, run.total = stage, now(), 0, plan.total
         if plan.total > 0:
             lay_out(session, run, stage, plan)
@@ -196,6 +201,17 @@ def advance(session: Session, run: Run) -> None:
     end_run(session, run, State.SUCCEEDED)
     follow_critique(session, run)
     follow_import(session, run)
+
+
+def module_of(stage: Stage) -> ModuleType:
+    return import_module(f"worker.tasks.{stage.value}")
+
+
+def load_following(kind: Kind | None, stage: Stage | None) -> None:
+    """Loads what plans the next stage while no row is locked: with torch that takes seconds, and people wait."""
+    following = after(kind, stage) if kind else None
+    if following is not None:
+        module_of(following)
 
 
 def lay_out(session: Session, run: Run, stage: Stage, plan: Plan) -> None:

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -123,6 +125,27 @@ def test_a_shard_whose_turn_has_not_come_is_left_alone(stages):
     assert stages[0].worked == []
     run_here(run_id)
     assert stages[0].previous == [{}, {"number": 0}, {"number": 1}]
+
+
+def test_what_a_stage_needs_is_loaded_before_a_row_is_locked(stages, monkeypatch: pytest.MonkeyPatch):
+    """With torch that takes seconds, in which a person's answer would wait for the database."""
+    locked, loaded = [False], dict[str, bool]()
+
+    @contextmanager
+    def watched() -> Generator[Session]:
+        with transaction() as session:
+            locked[0] = True
+            yield session
+        locked[0] = False
+
+    def load(name: str) -> ModuleType:
+        loaded.setdefault(name, locked[0])
+        return import_module(name)
+
+    monkeypatch.setattr(engine, "transaction", watched)
+    monkeypatch.setattr(engine, "import_module", load)
+    run_here(started())
+    assert loaded == {"worker.tasks.predict": False, "worker.tasks.measure": False}
 
 
 def test_a_run_begun_twice_has_its_shards_once(stages):
