@@ -43,7 +43,7 @@ format: .venv/test.stamp ## put the code into its one form
 	$(BIN)/ruff format .
 
 translations: .venv/test.stamp ## gather the sentences of the code and the pages into translations/, for those who translate
-	$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords msgid --add-location file --width 120 \
+	$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords msgid --keywords Message --add-location file --width 120 \
 	--omit-header --output-file translations/messages.pot .
 	$(BIN)/pybabel --quiet update --input-file translations/messages.pot --output-dir translations --width 120 \
 	--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date

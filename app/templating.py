@@ -15,6 +15,7 @@ from app.accounts.keys import Keys
 from app.accounts.tour import tour
 from app.languages import figures
 from app.languages.catalogue import LANGUAGES, gettext, language, said, said_in_context, said_of
+from app.languages.messages import told
 from app.languages.stored import stored
 from app.projects.queries import Step
 from app.runs.progress import progress_of, result_url
@@ -101,6 +102,7 @@ templates.env.filters |= {
     "duration": figures.duration,
     "moment": figures.moment,
     "stored": stored,
+    "told": told,
     "opening": opening,
 }
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.languages.messages import in_english
 from app.models import Answer, Kind, Origin, Role, Source, Specification, Split, Stage, State, TargetClass, VerdictValue
 from app.models.figures import Estimate, Figures
 from app.models.run import MATERIAL
@@ -152,7 +153,9 @@ class RunOut(Out):
         A run's material says which clusters stand as spurious, and those of planted pictures are among them.
         """
         closed = {Kind.CONSENSUS: {"difference", "kinds"}, Kind.REALIGNMENT: {"trust"}}.get(self.kind, set())
-        self.result = {name: value for name, value in self.result.items() if name not in closed | {MATERIAL}}
+        self.result = {
+            name: in_english(value) for name, value in self.result.items() if name not in closed | {MATERIAL}
+        }
         return self
 
 

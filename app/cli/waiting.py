@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.cli.output import CommandError
 from app.db import reading, transaction
+from app.languages.messages import in_english
 from app.models import Run, State
 from app.queue import celery
 from app.runs.actions import start_run
@@ -44,7 +45,7 @@ def follow(run_id: UUID, quiet: bool, *, through_queue: bool = False) -> Run:
         run = poll(run_id, progress, line) if elsewhere else here(run_id, progress, line)
     if run.state is State.SUCCEEDED:
         return run
-    details = {"run": str(run.id), "state": run.state.value, "details": run.error_details, **run.result}
+    details = {"run": str(run.id), "state": run.state.value, "details": run.error_details, **in_english(run.result)}
     raise CommandError(run.error or f"The run was {run.state.value}; what was finished is kept.", details)
 
 

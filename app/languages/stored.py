@@ -1,8 +1,9 @@
-"""What workers stored in English, as a reader in another language sees it.
+"""What workers measured, stored in English, as a reader in another language sees it.
 
-Workers know no reader: what they say of a picture or a failure is kept once, in English, for pages, API and log alike.
-A page finds the sentence again among those of ``worker_words`` and says it anew, with the same values. What is none of
-them stays as it is: words of people and of LVLMs, and what only an engineer reads.
+Workers know no reader: what they say of regions, verdicts and figures is kept once, in English, for pages, API and log
+alike; what they say of failures and files is a ``Message``. A page finds the sentence again among those of
+``worker_words`` and says it anew, with the same values. What is none of them stays as it is: words of people and of
+LVLMs, and what only an engineer reads.
 """
 
 import re

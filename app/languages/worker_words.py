@@ -163,23 +163,9 @@ OTHER_WORDS = (
     msgid("The judge's words follow nothing that its clusters have in common; only reviews can dissent."),
     msgid("The LVLM gave no token scores: this is its word alone."),
     msgid("This project has no LVLM: a person's word decides."),
-    msgid("What was finished before is kept; start it again, or ask the person who runs the server."),
-)
-REFUSALS = (
-    msgid("This project has no LVLM, so there is nothing to check. People judge alone, under Review."),
-    msgid("This project has no LVLM, so there is no critic to ask. People judge alone, under Review."),
-    msgid("This project has no LVLM, so there is nobody to ask about what is planted."),
-    msgid("The LVLM was exchanged while it was checked, so the figures belong to no one. Check again."),
-    msgid("The judge gave no probability in this critique, so that there is nothing to compare."),
-    msgid("This project has no training images; import a data set first."),
-    msgid("This project has no training images to explain; import a data set first."),
-    msgid("Import a data set first: a checkpoint's explanations are proven on the project's images."),
-    msgid(
-        "No cluster stands as spurious, so there is nothing to correct. Review the cases or write the specification."
-    ),
 )
 # A percent sign is doubled in a message, and single where it is stored.
-WORDS = {each.replace("%%", "%"): each for each in (*ENUMS, *PLACES, *LOOKS, *MISSING, *CHECK, *OTHER_WORDS, *REFUSALS)}
+WORDS = {each.replace("%%", "%"): each for each in (*ENUMS, *PLACES, *LOOKS, *MISSING, *CHECK, *OTHER_WORDS)}
 
 # The first that fits counts, so what is more special stands first.
 SENTENCES = (
@@ -252,10 +238,4 @@ SENTENCES = (
     msgid("Entries %(first)s to %(last)s are missing."),
     msgid("Entry %(number)s is not what was written: it was changed, or moved here from another place."),
     msgid("Entry %(number)s does not follow from the one before it: one of the two was replaced or put in."),
-    # Of failures: worker.tasks.engine and those that refuse.
-    msgid("Something went wrong that we did not foresee: %(told)s. %(sentence)s"),
-    msgid("The same part of the work was interrupted %(times)s times. %(sentence)s"),
-    msgid("The training diverged in epoch %(epoch)s; lower the learning rate or the strength."),
-    msgid("The checkpoint's classes are %(given)s; the project's are %(wanted)s."),
-    msgid("There is no folder and no file at %(path)s."),
 )

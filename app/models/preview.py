@@ -1,6 +1,13 @@
 """What was understood of the files that a project is to be made from, as a preview's run keeps it."""
 
+from typing import Annotated
+
+from pydantic import PlainSerializer, PlainValidator
+
+from app.languages.messages import as_json, from_json
 from app.models.figures import Stored
+
+Told = Annotated[str, PlainValidator(from_json), PlainSerializer(as_json)]  # in the reader's language, on a page
 
 
 class ClassSeen(Stored):
@@ -33,7 +40,7 @@ class PictureSeen(Stored):
 class ProblemSeen(Stored):
     row: int | None
     path: str
-    message: str
+    message: Told
 
 
 class CheckpointSeen(Stored):
@@ -44,7 +51,7 @@ class CheckpointSeen(Stored):
     right: int = 0
     tried: int = 0
     split: str = ""
-    problem: str = ""
+    problem: Told = ""
 
 
 class Preview(Stored):

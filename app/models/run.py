@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
-from app.models.columns import Created, Id, belongs_to, words
+from app.models.columns import Created, Id, Messages, belongs_to, words
 
 
 class Kind(StrEnum):
@@ -76,7 +76,7 @@ class Run(Base):
     done: Mapped[int] = mapped_column(default=0, doc="images, epochs or rows of the stage that are done")
     total: Mapped[int] = mapped_column(default=0)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
-    error: Mapped[str] = mapped_column(Text, default="", doc="what went wrong, what was kept, what to do")
+    error: Mapped[str] = mapped_column(Messages, default="", doc="what went wrong, what was kept, what to do")
     error_details: Mapped[str] = mapped_column(Text, default="")
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[Created]

@@ -6,7 +6,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from worker.datasets.rows import LITTER, SPLITS, Limits, path_problem, shown
+from app.languages.messages import Message, MessageError, joined
+from worker.datasets.rows import CONTROLS, LITTER, SPLITS, Limits, path_problem, shown, too_large
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -14,7 +15,7 @@ ENCRYPTED = 0x1
 CHUNK = 1 << 20
 
 
-class ArchiveError(ValueError):
+class ArchiveError(MessageError):
     """A zip that is refused; the message says why."""
 
 
@@ -42,54 +43,70 @@ def _unpack(archive: Path, into: Path, limits: Limits) -> None:
             for entry in entries:
                 _extract(opened, entry, into)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise ArchiveError(
-            f"The file is no zip archive, or it is damaged ({str(error) or 'it ends early'})."
-        ) from error
+        raise ArchiveError(damaged(error)) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise ArchiveError("The archive holds a file and a folder of the same name.") from error
+        raise ArchiveError(Message("The archive holds a file and a folder of the same name.")) from error
     except OSError as error:
-        raise ArchiveError(f"The archive could not be unpacked ({error.strerror}).") from error
+        raise ArchiveError(
+            Message("The archive could not be unpacked (%(error)s).", error=error.strerror or "")
+        ) from error
+
+
+def damaged(error: Exception) -> Message:
+    if not str(error):
+        return Message("The file is no zip archive, or it ends early.")
+    return Message("The file is no zip archive, or it is damaged (%(error)s).", error=str(error))
 
 
 def _refuse(entries: list[zipfile.ZipInfo], limits: Limits) -> None:
     """Judge the archive by its table of contents; zipfile never unpacks more of an entry than stands there."""
     files = [entry for entry in entries if not entry.is_dir()]
     if not files:
-        raise ArchiveError("The archive is empty.")
+        raise ArchiveError(Message("The archive is empty."))
     if len(entries) > limits.files:
-        raise ArchiveError(f"The archive holds {len(entries):,} files; {limits.files:,} are allowed.")
+        raise ArchiveError(
+            Message("The archive holds %(given)s files; %(most)s are allowed.", given=len(entries), most=limits.files)
+        )
     total = sum(entry.file_size for entry in files)
     if total > limits.total_bytes:
-        raise ArchiveError(f"Unpacked it would have {total:,} bytes; {limits.total_bytes:,} are allowed.")
+        raise ArchiveError(
+            Message(
+                "Unpacked it would have %(given)s bytes; %(most)s are allowed.", given=total, most=limits.total_bytes
+            )
+        )
     seen: set[PurePosixPath] = set()
     for entry in entries:
         complaint = _entry_problem(entry, limits)
         if complaint:
-            raise ArchiveError(f"{shown(entry.filename)}: {complaint}")
+            raise ArchiveError(at(entry, complaint))
         path = PurePosixPath(entry.filename)
         if path in seen and not entry.is_dir():
-            raise ArchiveError(f"{shown(entry.filename)}: It stands in the archive twice.")
+            raise ArchiveError(at(entry, Message("It stands in the archive twice.")))
         seen.add(path)
 
 
-def _entry_problem(entry: zipfile.ZipInfo, limits: Limits) -> str | None:  # noqa: PLR0911 - one for each reason
+def at(entry: zipfile.ZipInfo, complaint: Message) -> Message:
+    return joined((shown(entry.filename), complaint), ": ")
+
+
+def _entry_problem(entry: zipfile.ZipInfo, limits: Limits) -> Message | None:  # noqa: PLR0911 - one for each reason
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind == stat.S_IFLNK:
-        return "It is a link; links are not unpacked."
+        return Message("It is a link; links are not unpacked.")
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        return "It is no plain file."
+        return Message("It is no plain file.")
     if entry.flag_bits & ENCRYPTED:
-        return "It is encrypted; pack the images without a password."
+        return Message("It is encrypted; pack the images without a password.")
     if entry.compress_type not in METHODS:
-        return "It is packed in a way that is not supported; use plain zip compression."
+        return Message("It is packed in a way that is not supported; use plain zip compression.")
     if not entry.filename.isprintable():
-        return "The path holds control characters."
+        return CONTROLS
     if entry.file_size > limits.file_bytes:
-        return f"It has {entry.file_size:,} bytes; a file may have {limits.file_bytes:,}."
+        return too_large(entry.file_size, limits)
     if entry.file_size > limits.ratio * max(entry.compress_size, 1):
-        return f"It unpacks to more than {limits.ratio:g} times its size."
+        return Message("It unpacks to more than %(ratio)s times its size.", ratio=format(limits.ratio, "g"))
     if entry.filename.lower().endswith(ARCHIVES):
-        return "It is an archive inside the archive; unpack it first."
+        return Message("It is an archive inside the archive; unpack it first.")
     return path_problem(entry.filename)
 
 

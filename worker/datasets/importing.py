@@ -8,8 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from app.languages.messages import Message
 from worker.datasets.archives import ArchiveError, unpack
-from worker.datasets.rows import Limits, Listing, Problem, Row, declared_rows, list_folder
+from worker.datasets.rows import (
+    LINK,
+    Limits,
+    Listing,
+    Problem,
+    Row,
+    declared_rows,
+    list_folder,
+    too_large,
+    unreadable,
+)
 from worker.vision import dicom
 from worker.vision.pictures import ImageError, decode
 
@@ -17,9 +28,7 @@ __all__ = ["ArchiveError", "Checked", "CheckedImage", "Limits", "Problem", "Row"
 
 # Decoding and hashing leave Python's lock, so a few threads help; each may hold one large picture in memory.
 THREADS = 4
-SAME_HEADER = "The patient, by the ID in the DICOM header,"
-NOT_SAME = "If they are several, name them in a manifest.csv, or let no column name the patient."
-NO_DICOM = "It is no DICOM file, whatever its name says: the letters DICM are missing where it starts."
+NO_DICOM = Message("It is no DICOM file, whatever its name says: the letters DICM are missing where it starts.")
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ def check(
     none; None when nobody's may be compared.
     """
     if not folder.is_dir():
-        return Checked([], [Problem(None, str(folder), "There is no such folder.")], [], [], "")
+        return Checked([], [Problem(None, str(folder), Message("There is no such folder."))], [], [], "")
     listing = list_folder(folder)
     too_much = _limit_problem(listing, limits)
     if too_much:
@@ -104,20 +113,24 @@ def _kept(data: bytes, max_pixels: int) -> tuple[bytes, dicom.Dicom | None]:
     return read.png, replace(read, png=b"")
 
 
-def _limit_problem(listing: Listing, limits: Limits) -> str | None:
+def _limit_problem(listing: Listing, limits: Limits) -> Message | None:
     if len(listing.files) > limits.files:
-        return f"The folder holds {len(listing.files):,} files; {limits.files:,} are allowed."
+        return Message(
+            "The folder holds %(given)s files; %(most)s are allowed.", given=len(listing.files), most=limits.files
+        )
     total = sum(listing.files.values())
     if total > limits.total_bytes:
-        return f"The files have {total:,} bytes in all; {limits.total_bytes:,} are allowed."
+        return Message(
+            "The files have %(given)s bytes in all; %(most)s are allowed.", given=total, most=limits.total_bytes
+        )
     return None
 
 
-def _read_all(folder: Path, listing: Listing, limits: Limits, rows: Iterable[Row]) -> dict[str, Picture | str]:
+def _read_all(folder: Path, listing: Listing, limits: Limits, rows: Iterable[Row]) -> dict[str, Picture | Message]:
     """Every image and mask by path, read once: a Picture, or the sentence that says why not."""
     paths = list(dict.fromkeys(path for row in rows for path in (row.path, row.mask) if path))
 
-    def read(path: str) -> Picture | str:
+    def read(path: str) -> Picture | Message:
         return _missing(path, listing, limits) or _read(folder / path, limits)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as threads:
@@ -126,28 +139,28 @@ def _read_all(folder: Path, listing: Listing, limits: Limits, rows: Iterable[Row
         return dict(zip(paths, threads.map(read, paths), strict=True))
 
 
-def _missing(path: str, listing: Listing, limits: Limits) -> str | None:
+def _missing(path: str, listing: Listing, limits: Limits) -> Message | None:
     size = listing.files.get(path)
     if size is not None:
-        return f"It has {size:,} bytes; a file may have {limits.file_bytes:,}." if size > limits.file_bytes else None
+        return too_large(size, limits) if size > limits.file_bytes else None
     if listing.links.intersection([path, *map(str, PurePosixPath(path).parents)]):
-        return "It is a link; links are not followed."
+        return LINK
     if path in listing.folders or path in listing.others or path == ".":
-        return "It is no file."
-    return "The file is missing."
+        return Message("It is no file.")
+    return Message("The file is missing.")
 
 
-def _read(path: Path, limits: Limits) -> Picture | str:
+def _read(path: Path, limits: Limits) -> Picture | Message:
     try:
         data = path.read_bytes()
         if not data:
-            return "The file is empty."
+            return Message("The file is empty.")
         data, header = _kept(data, limits.pixels)
         picture = decode(data, limits.pixels)
     except OSError as error:
-        return f"The file cannot be read ({error.strerror})."
+        return unreadable(error)
     except ImageError as error:
-        return NO_DICOM if path.suffix.lower() in dicom.SUFFIXES and not dicom.is_dicom(data) else str(error)
+        return NO_DICOM if path.suffix.lower() in dicom.SUFFIXES and not dicom.is_dicom(data) else error.message
     pixels = hashlib.sha256(f"{picture.mode} {picture.size}".encode())
     pixels.update(picture.tobytes())
     if picture.palette:
@@ -155,29 +168,41 @@ def _read(path: Path, limits: Limits) -> Picture | str:
     return Picture(hashlib.sha256(data).hexdigest(), pixels.hexdigest(), picture.size, header)
 
 
-def _label_problems(rows: Iterable[Row], classes: Sequence[str] | None) -> list[tuple[Row, str]]:
+def _label_problems(rows: Iterable[Row], classes: Sequence[str] | None) -> list[tuple[Row, Message]]:
     if not classes:
         return []
-    message = f"the classes are {', '.join(classes)}."
-    return [(row, f"Unknown label {row.label!r}; {message}") for row in rows if row.label not in classes]
+    known = ", ".join(classes)
+    return [
+        (row, Message("Unknown label %(label)s; the classes are %(known)s.", label=repr(row.label), known=known))
+        for row in rows
+        if row.label not in classes
+    ]
 
 
-def _file_problems(rows: Iterable[Row], pictures: dict[str, Picture | str]) -> list[tuple[Row, str]]:
+def _file_problems(rows: Iterable[Row], pictures: dict[str, Picture | Message]) -> list[tuple[Row, Message]]:
     found = []
     for row in rows:
         image = pictures[row.path]
         mask = pictures[row.mask] if row.mask else None
-        if isinstance(image, str):
+        if isinstance(image, Message):
             found.append((row, image))
-        if isinstance(mask, str):
-            found.append((row, f"Mask {row.mask}: {mask}"))
+        if isinstance(mask, Message):
+            found.append((row, _of_mask(row, mask)))
         elif mask and isinstance(image, Picture) and mask.size != image.size:
-            sizes = f"{mask.size[0]} x {mask.size[1]} pixels, the image {image.size[0]} x {image.size[1]}"
-            found.append((row, f"Mask {row.mask}: It has {sizes}."))
+            found.append((row, _of_mask(row, _other_size(mask, image))))
     return found
 
 
-def _duplicates(rows: Iterable[Row], pictures: dict[str, Picture | str]) -> list[tuple[Row, str]]:
+def _of_mask(row: Row, what: Message) -> Message:
+    return Message("Mask %(path)s: %(what)s", path=row.mask or "", what=what)
+
+
+def _other_size(mask: Picture, image: Picture) -> Message:
+    own, wanted = (f"{width} x {height}" for width, height in (mask.size, image.size))
+    return Message("It has %(own)s pixels, the image %(wanted)s.", own=own, wanted=wanted)
+
+
+def _duplicates(rows: Iterable[Row], pictures: dict[str, Picture | Message]) -> list[tuple[Row, Message]]:
     """A path that stands twice, and a picture that does: under its first row's name, and whether it leaks."""
     found = []
     by_path: dict[str, Row] = {}
@@ -186,7 +211,7 @@ def _duplicates(rows: Iterable[Row], pictures: dict[str, Picture | str]) -> list
         picture = pictures[row.path]
         first = by_path.setdefault(row.path, row)
         if first is not row:
-            found.append((row, f"The path stands in row {first.number} already."))
+            found.append((row, Message("The path stands in row %(row)s already.", row=str(first.number))))
         elif isinstance(picture, Picture):
             first = by_pixels.setdefault(picture.pixels, row)
             if first is not row:
@@ -194,13 +219,18 @@ def _duplicates(rows: Iterable[Row], pictures: dict[str, Picture | str]) -> list
     return found
 
 
-def _duplicate(row: Row, first: Row) -> str:
+def _duplicate(row: Row, first: Row) -> Message:
     if row.split != first.split:
-        return f"The same image as {first.path}, which is in split {first.split}: this one is in {row.split}."
-    return f"The same image as {first.path}."
+        return Message(
+            "The same image as %(path)s, which is in split %(there)s: this one is in %(here)s.",
+            path=first.path,
+            there=first.split,
+            here=row.split,
+        )
+    return Message("The same image as %(path)s.", path=first.path)
 
 
-def _patients(rows: Iterable[Row], pictures: dict[str, Picture | str]) -> dict[int, str]:
+def _patients(rows: Iterable[Row], pictures: dict[str, Picture | Message]) -> dict[int, str]:
     """By the row's number; what a row says goes before what stands for the patient in its DICOM header."""
     found = {}
     for row in rows:
@@ -212,7 +242,7 @@ def _patients(rows: Iterable[Row], pictures: dict[str, Picture | str]) -> dict[i
     return found
 
 
-def _patients_in_two_splits(rows: Iterable[Row], patients: dict[int, str]) -> list[tuple[Row, str]]:
+def _patients_in_two_splits(rows: Iterable[Row], patients: dict[int, str]) -> list[tuple[Row, Message]]:
     found = []
     firsts: dict[str, Row] = {}
     for row in rows:
@@ -220,26 +250,41 @@ def _patients_in_two_splits(rows: Iterable[Row], patients: dict[int, str]) -> li
             continue
         first = firsts.setdefault(patients[row.number], row)
         if row.split != first.split:
-            where = f"is in two splits: {row.split} here, {first.split} with {first.path}."
-            found.append(
-                (row, f"Patient {row.patient} {where}" if row.patient else f"{SAME_HEADER} {where} {NOT_SAME}")
-            )
+            found.append((row, _in_two_splits(row, first)))
     return found
+
+
+def _in_two_splits(row: Row, first: Row) -> Message:
+    where = {"here": row.split, "there": first.split, "path": first.path}
+    if row.patient:
+        return Message(
+            "Patient %(patient)s is in two splits: %(here)s here, %(there)s with %(path)s.",
+            patient=row.patient,
+            **where,
+        )
+    return Message(
+        "The patient, by the ID in the DICOM header, is in two splits: %(here)s here, %(there)s with %(path)s. If they "
+        "are several, name them in a manifest.csv, or let no column name the patient.",
+        **where,
+    )
 
 
 def _set_problems(rows: Sequence[Row], problems: Sequence[Problem], classes: Sequence[str]) -> list[Problem]:
     if not rows and not problems:
-        return [Problem(None, "", "There are no images.")]
+        return [Problem(None, "", Message("There are no images."))]
     if len(classes) == 1 and not problems:
-        return [Problem(None, "", f"All images have the label {classes[0]!r}; at least two classes are needed.")]
+        message = Message(
+            "All images have the label %(label)s; at least two classes are needed.", label=repr(classes[0])
+        )
+        return [Problem(None, "", message)]
     return []
 
 
-def _checked(row: Row, pictures: dict[str, Picture | str], patients: dict[int, str]) -> CheckedImage:
+def _checked(row: Row, pictures: dict[str, Picture | Message], patients: dict[int, str]) -> CheckedImage:
     image = pictures[row.path]
     mask = pictures[row.mask] if row.mask else None
     assert isinstance(image, Picture)
-    assert not isinstance(mask, str)
+    assert not isinstance(mask, Message)
     return CheckedImage(
         row,
         image.digest,

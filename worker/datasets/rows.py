@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from app.languages.messages import Message, joined
 from worker.vision import dicom
 
 MANIFEST = "manifest.csv"
 SPLITS = ("train", "validation", "test")
 NEEDED = ("path", "label", "split")
 MASK = "spurious_mask"
+LINK = Message("It is a link; links are not followed.")
+CONTROLS = Message("The path holds control characters.")
 DEFAULT_PATIENT_COLUMN = "patient_id"
 SUFFIXES = (".png", ".jpg", ".jpeg", *dicom.SUFFIXES)
 # What desktops leave behind in folders.
@@ -36,7 +39,7 @@ class Row:
 class Problem:
     row: int | None  # None where it is no row's, or where there is no manifest
     path: str
-    message: str
+    message: Message
 
 
 @dataclass(frozen=True)
@@ -91,27 +94,34 @@ def list_folder(folder: Path) -> Listing:
 def declared_rows(folder: Path, listing: Listing, limits: Limits, patient_column: str | None) -> Declared:
     """Rows of manifest.csv, or of the folders train|validation|test/<class> where there is no manifest."""
     if MANIFEST in listing.links:
-        return Declared(problems=[Problem(None, MANIFEST, "It is a link; links are not followed.")])
+        return Declared(problems=[Problem(None, MANIFEST, LINK)])
     size = listing.files.get(MANIFEST)
     if size is None:
         return _folder_rows(folder, listing)
     if size > limits.file_bytes:
-        message = f"It has {size:,} bytes; a file may have {limits.file_bytes:,}."
-        return Declared(problems=[Problem(None, MANIFEST, message)])
+        return Declared(problems=[Problem(None, MANIFEST, too_large(size, limits))])
     return _manifest_rows((folder / MANIFEST).read_bytes(), patient_column)
 
 
-def path_problem(path: str) -> str | None:
+def too_large(size: int, limits: Limits) -> Message:
+    return Message("It has %(size)s bytes; a file may have %(most)s.", size=size, most=limits.file_bytes)
+
+
+def path_problem(path: str) -> Message | None:
     """What is wrong with a path before looking for the file, or None."""
     if "\\" in path:
-        return "The path has a backslash; write / between folders."
+        return Message("The path has a backslash; write / between folders.")
     if PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
-        return "The path is absolute; write it as it stands inside the folder."
+        return Message("The path is absolute; write it as it stands inside the folder.")
     if ".." in PurePosixPath(path).parts:
-        return "The path leads outside the folder."
+        return Message("The path leads outside the folder.")
     if len(path) > LONGEST_PATH:
-        return f"The path has {len(path)} characters; it may have {LONGEST_PATH}."
+        return Message("The path has %(given)s characters; it may have %(most)s.", given=len(path), most=LONGEST_PATH)
     return None
+
+
+def unreadable(error: OSError) -> Message:
+    return Message("The file cannot be read (%(error)s).", error=error.strerror or "")
 
 
 def shown(path: str) -> str:
@@ -127,10 +137,11 @@ def _manifest_rows(data: bytes, patient_column: str | None) -> Declared:
         header = [name.strip() for name in next(records, [])]
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        declared.problems.append(Problem(line, MANIFEST, "It is not UTF-8 text; save it as CSV in UTF-8."))
+        declared.problems.append(Problem(line, MANIFEST, Message("It is not UTF-8 text; save it as CSV in UTF-8.")))
         return declared
     except csv.Error as error:
-        declared.problems.append(Problem(1, MANIFEST, f"Its first row is no CSV ({error})."))
+        message = Message("Its first row is no CSV (%(error)s).", error=str(error))
+        declared.problems.append(Problem(1, MANIFEST, message))
         return declared
     complaint = _header_problem(header, patient_column)
     if complaint:
@@ -148,23 +159,25 @@ def _records(text: str) -> Iterator[list[str]]:
 
 def _header_problem(  # noqa: PLR0911 - one for each reason
     header: Sequence[str], patient_column: str | None
-) -> str | None:
+) -> Message | None:
     if not header:
-        return "It is empty; it needs the columns path, label and split."
+        return Message("It is empty; it needs the columns path, label and split.")
     if not all(name.isprintable() for name in header):
-        return "A column's name holds control characters; save it as CSV in UTF-8, with commas."
+        return Message("A column's name holds control characters; save it as CSV in UTF-8, with commas.")
     missing = [name for name in NEEDED if name not in header]
     if missing and any(";" in name for name in header):
-        return "Its columns must be separated by commas."
+        return Message("Its columns must be separated by commas.")
     if missing:
-        return f"It has no column {' and no column '.join(missing)}; it needs path, label and split."
+        return Message("It has no column %(names)s; it needs path, label and split.", names=", ".join(missing))
     doubled = sorted({name for name in header if header.count(name) > 1})
     if doubled:
-        return f"The column {doubled[0] or 'without a name'} stands more than once."
+        if not doubled[0]:
+            return Message("It has more than one column without a name.")
+        return Message("The column %(name)s stands more than once.", name=doubled[0])
     if "" in header:
-        return "It has a column without a name."
+        return Message("It has a column without a name.")
     if patient_column not in {None, DEFAULT_PATIENT_COLUMN, *header}:
-        return f"It has no column {patient_column}, which was to tell the patients apart."
+        return Message("It has no column %(name)s, which was to tell the patients apart.", name=str(patient_column))
     return None
 
 
@@ -178,7 +191,8 @@ def _read_records(
             cells = next(records, None)
         except csv.Error as error:
             # Where a quote is broken, the rows after it cannot be told apart either.
-            declared.problems.append(Problem(number, MANIFEST, f"From here on it is no CSV ({error})."))
+            message = Message("From here on it is no CSV (%(error)s).", error=str(error))
+            declared.problems.append(Problem(number, MANIFEST, message))
             return
         if cells is None:
             return
@@ -190,7 +204,10 @@ def _read_records(
 
 def _row(number: int, cells: Sequence[str], header: Sequence[str], patient_column: str | None) -> Row | Problem:
     if len(cells) != len(header):
-        return Problem(number, shown(cells[0]), f"The row has {len(cells)} cells; the header has {len(header)}.")
+        message = Message(
+            "The row has %(given)s cells; the header has %(wanted)s.", given=len(cells), wanted=len(header)
+        )
+        return Problem(number, shown(cells[0]), message)
     values = dict(zip(header, cells, strict=True))
     path = values.pop("path")
     complaint = _cell_problem(path, values)
@@ -208,28 +225,33 @@ def _row(number: int, cells: Sequence[str], header: Sequence[str], patient_colum
     )
 
 
-def _cell_problem(path: str, values: dict[str, str]) -> str | None:
+def _cell_problem(path: str, values: dict[str, str]) -> Message | None:
     for name, value in (("path", path), *values.items()):
         if not value and name in NEEDED:
-            return f"The {name} is empty."
+            return Message("The cell %(name)s is empty.", name=name)
         if not value.isprintable():
-            return f"The {name} holds control characters."
+            return Message("The cell %(name)s holds control characters.", name=name)
         if len(value) > LONGEST_TEXT and name not in {"path", MASK}:
-            return f"The {name} has {len(value)} characters; it may have {LONGEST_TEXT}."
+            return Message(
+                "The cell %(name)s has %(given)s characters; it may have %(most)s.",
+                name=name,
+                given=len(value),
+                most=LONGEST_TEXT,
+            )
     if values["split"] not in SPLITS:
-        return f"Unknown split {values['split']!r}; use train, validation or test."
+        return Message("Unknown split %(name)s; use train, validation or test.", name=repr(values["split"]))
     complaint = path_problem(path)
     if complaint:
         return complaint
     mask = path_problem(values.get(MASK, ""))
-    return f"{MASK}: {mask}" if mask else None
+    return joined((MASK, mask), ": ") if mask else None
 
 
 def _folder_rows(folder: Path, listing: Listing) -> Declared:
     declared = Declared(has_manifest=False)
     found = [path for path in (*listing.files, *listing.links, *listing.folders, *listing.others) if _counts(path)]
     if not any(path in SPLITS for path in listing.folders):
-        message = "There is neither a manifest.csv nor a folder train, validation or test."
+        message = Message("There is neither a manifest.csv nor a folder train, validation or test.")
         declared.problems.append(Problem(None, "", message))
         return declared
     for path in sorted(found):
@@ -248,25 +270,26 @@ def _counts(path: str) -> bool:
     return not any(part.startswith(".") or part in LITTER for part in PurePosixPath(path).parts)
 
 
-def _place_problem(path: str, parts: Sequence[str], listing: Listing) -> str | None:
+def _place_problem(path: str, parts: Sequence[str], listing: Listing) -> Message | None:
     is_folder = path in listing.folders
     if path in listing.links:
-        return "It is a link; links are not followed."
+        return LINK
     if parts[0] not in SPLITS:
         unknown = len(parts) == 1 and is_folder
-        return f"Unknown folder {path!r}; the splits are train, validation and test." if unknown else None
+        message = Message("Unknown folder %(name)s; the splits are train, validation and test.", name=repr(path))
+        return message if unknown else None
     if len(parts) <= 2:  # noqa: PLR2004 - split, or split/class
-        return None if is_folder else "It stands beside the class folders; images belong into train/<class>/."
+        message = Message("It stands beside the class folders; images belong into train/<class>/.")
+        return None if is_folder else message
     if is_folder or len(parts) > 3:  # noqa: PLR2004 - split/class/file
-        return (
-            "It is a folder inside a class folder; images belong directly into train/<class>/." if is_folder else None
-        )
+        message = Message("It is a folder inside a class folder; images belong directly into train/<class>/.")
+        return message if is_folder else None
     if not path.isprintable():
-        return "The path holds control characters."
+        return CONTROLS
     return path_problem(path)
 
 
-def _kind_problem(folder: Path, path: str, parts: Sequence[str], listing: Listing) -> str | None:
+def _kind_problem(folder: Path, path: str, parts: Sequence[str], listing: Listing) -> Message | None:
     """By the name; DICOM files often have none that says so, and are known by how they start."""
     is_image = len(parts) == 3 and parts[0] in SPLITS and path in listing.files  # noqa: PLR2004 - split/class/file
     if not is_image or path.lower().endswith(SUFFIXES):
@@ -275,5 +298,6 @@ def _kind_problem(folder: Path, path: str, parts: Sequence[str], listing: Listin
         with (folder / path).open("rb") as file:
             known = dicom.is_dicom(file.read(dicom.START))
     except OSError as error:
-        return f"The file cannot be read ({error.strerror})."
-    return None if known else "It is no .png, .jpg, .jpeg or .dcm file, and no DICOM file by how it starts."
+        return unreadable(error)
+    message = Message("It is no .png, .jpg, .jpeg or .dcm file, and no DICOM file by how it starts.")
+    return None if known else message

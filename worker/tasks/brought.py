@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from app.config import settings
+from app.languages.messages import Message
 from app.runs.parameters import ImportParameters
 from app.storage import storage
 from worker.datasets.importing import Limits, unpack
@@ -36,5 +37,5 @@ def the_folder(parameters: ImportParameters, space: Path) -> Path:
         storage().copy_to(parameters.blob, archive)
         return unpack(archive, space / "unpacked", limits())
     if not Path(parameters.path).is_file():
-        raise RefusedError(f"There is no folder and no file at {parameters.path}.")
+        raise RefusedError(Message("There is no folder and no file at %(path)s.", path=parameters.path))
     return unpack(Path(parameters.path), space / "unpacked", limits())

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db import reading
+from app.languages.messages import Message
 from app.models import Cluster, Critique, Explanation, Image, Run, Verdict, VerdictValue
 from app.models.figures import Estimate
 from app.models.reliability import Curve, CurvePoint, Reliability, ThresholdFigures
@@ -63,7 +64,9 @@ def work(job: Job) -> Write:
     with reading() as session:
         known = known_of(session, session.get_one(Run, parameters.critique_id))
     if not known.verdicts:
-        raise RefusedError("The judge gave no probability in this critique, so that there is nothing to compare.")
+        raise RefusedError(
+            Message("The judge gave no probability in this critique, so that there is nothing to compare.")
+        )
     mine = known.answered
     made = cross_fit(known.p[mine], known.truth[mine], known.images[mine], parameters.seed)
     calibrated = made(known.p, known.images)

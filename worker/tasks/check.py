@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.check.standing import IDENTITY
 from app.db import reading
+from app.languages.messages import Message
 from app.models import LVLMCheck, Run, Shard, Stage
 from app.models.check_figures import CheckFigures, CheckLine, ClusterSaid, DomainCheck, PlantedCase
 from app.models.figures import Estimate
@@ -31,7 +32,9 @@ SHOWN: frozenset[Way] = frozenset({"straight", "inverted", "bare", "order"})  # 
 def plan(session: Session, run: Run) -> Plan:
     """One shard after the other, so that a check leaves room for the work that people wait for."""
     if keep_lvlm(session, run) == NONE:
-        raise RefusedError("This project has no LVLM, so there is nothing to check. People judge alone, under Review.")
+        raise RefusedError(
+            Message("This project has no LVLM, so there is nothing to check. People judge alone, under Review.")
+        )
     return Plan(pictures_of(CheckParameters.model_validate(run.parameters)), SHARD, sequential=True)
 
 
@@ -132,7 +135,9 @@ def png(image: Image) -> bytes:
 def counted(parameters: CheckParameters, found: Sequence[dict[str, Any]]) -> CheckFigures:
     """All shards' outcomes together. Raises RefusedError where the weights were exchanged between two of them."""
     if len({outcome["identity"] for outcome in found}) > 1:
-        raise RefusedError("The LVLM was exchanged while it was checked, so the figures belong to no one. Check again.")
+        raise RefusedError(
+            Message("The LVLM was exchanged while it was checked, so the figures belong to no one. Check again.")
+        )
     said = [Said(**one) for outcome in found for one in outcome["said"]]
     cases = [(domain, PlantedCase.model_validate(case)) for outcome in found for domain, case in outcome["cases"]]
     tokens = [outcome["tokens"] for outcome in found]

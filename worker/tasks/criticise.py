@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.db import reading
+from app.languages.messages import Message
 from app.models import (
     Critique,
     Explanation,
@@ -50,7 +51,7 @@ def plan(session: Session, run: Run) -> Plan:
     if run.kind is Kind.TRIAL:
         if lvlm == NONE:
             raise RefusedError(
-                "This project has no LVLM, so there is no critic to ask. People judge alone, under Review."
+                Message("This project has no LVLM, so there is no critic to ask. People judge alone, under Review.")
             )
         parameters = TrialParameters.model_validate(run.parameters)
         return Plan(len(parameters.explanation_ids), SHARD)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.audit.acting import acting, of_run
 from app.config import settings
 from app.db import now, reading, transaction
+from app.languages.messages import Message, MessageError, joined
 from app.models import Kind, Run, Shard, ShardState, Stage, State
 from app.queue import enqueue
 from app.review.renewal import follow_critique
@@ -29,6 +30,10 @@ from worker.tasks.material import gather, material_of
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
+KEPT = Message("What was finished before is kept; start it again, or ask the person who runs the server.")
+INTERRUPTED = Message(
+    "The same part of the work was interrupted %(times)s times. %(kept)s", times=MAX_ATTEMPTS, kept=KEPT
+)
 P = ParamSpec("P")
 
 
@@ -108,7 +113,7 @@ def take(session: Session, run_id: UUID, stage: Stage, number: int, claim: str) 
     if shard.state is ShardState.CLAIMED and not is_silent(shard):
         return None
     if shard.attempts >= MAX_ATTEMPTS:
-        end_run(session, run, State.FAILED, f"The same part of the work was interrupted {MAX_ATTEMPTS} times. {KEPT}")
+        end_run(session, run, State.FAILED, INTERRUPTED)
         return None
     shard.state, shard.claim, shard.heartbeat_at = ShardState.CLAIMED, claim, now()
     shard.attempts += 1
@@ -256,14 +261,14 @@ def lost_before() -> datetime:
     return now() - timedelta(seconds=settings().lost_after_seconds)
 
 
-KEPT = "What was finished before is kept; start it again, or ask the person who runs the server."
-
-
-def sentence(error: Exception) -> str:
+def sentence(error: Exception) -> Message:
     """A refusal says what to do; other errors of ours are sentences too; of any other the first line is told."""
     if isinstance(error, RefusedError):
-        return str(error)
-    readable = type(error).__module__.split(".")[0] in {"app", "worker"}
+        return error.message
     first: Any = str(error).strip().splitlines()[:1]
-    told = first[0] if first else type(error).__name__
-    return f"{told} {KEPT}" if readable else f"Something went wrong that we did not foresee: {told}. {KEPT}"
+    what = first[0] if first else type(error).__name__
+    if isinstance(error, MessageError):
+        return joined((error.message, KEPT))
+    if type(error).__module__.split(".")[0] in {"app", "worker"}:
+        return joined((what, KEPT))
+    return Message("Something went wrong that we did not foresee: %(what)s. %(kept)s", what=what, kept=KEPT)

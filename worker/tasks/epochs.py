@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from torch import Tensor, nn
 
+from app.languages.messages import Message
 from app.models import Epoch, Run
 from app.runs.leftovers import STATE, forget_later
 from app.storage import storage
@@ -97,7 +98,9 @@ def refuse_divergence(model: nn.Module, figures: dict[str, Any], epoch: int) -> 
     numbers = [figure for figure in figures.values() if isinstance(figure, float)]
     weights = [values.isfinite().all().item() for values in model.state_dict().values()]
     if not all(math.isfinite(number) for number in numbers) or not all(weights):
-        raise RefusedError(f"The training diverged in epoch {epoch}; lower the learning rate or the strength.")
+        raise RefusedError(
+            Message("The training diverged in epoch %(epoch)s; lower the learning rate or the strength.", epoch=epoch)
+        )
 
 
 def on_validation(model: nn.Module, measured: Measured) -> dict[str, Any]:

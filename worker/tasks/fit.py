@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import reading
+from app.languages.messages import Message
 from app.models import Image, Origin, Project, Run, Split
 from app.runs.parameters import TrainingParameters
 from app.storage import storage
@@ -24,7 +25,7 @@ def plan(session: Session, run: Run) -> Plan:
     training = (Image.dataset_id.in_(material_of(run).datasets), Image.split == Split.TRAIN)
     images = session.scalar(select(func.count()).select_from(Image).where(*training)) or 0
     if images == 0:
-        raise RefusedError("This project has no training images; import a data set first.")
+        raise RefusedError(Message("This project has no training images; import a data set first."))
     return Plan(parameters.epochs, epochs_a_shard(parameters.epochs, images, parameters.input.size), sequential=True)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from app.languages.messages import Message, MessageError
 from app.models import Kind, Run
 from app.runs.parameters import Parameters
 from worker.tasks.material import Material
@@ -18,10 +19,10 @@ class CancelledError(Exception):
     """The run was cancelled, or this shard was given to another worker."""
 
 
-class RefusedError(Exception):
+class RefusedError(MessageError):
     """The work can't be done as asked; the message says why, for the person who asked, the result may say more."""
 
-    def __init__(self, message: str, result: dict[str, Any] | None = None) -> None:
+    def __init__(self, message: Message, result: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.result = result or {}
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.check.standing import IDENTITY
 from app.config import settings
 from app.db import reading
+from app.languages.messages import Message
 from app.models import Explanation, Honeypot, Named, Project, Run, Specification, SpecificationEntry, VerdictValue
 from app.projects.lvlm import NONE
 from app.runs.parameters import CritiqueParameters, HoneypotParameters
@@ -35,7 +36,7 @@ NAMED: tuple[honeypots.Named, ...] = ("spurious", "relevant")
 
 def plan(session: Session, run: Run) -> Plan:
     if keep_lvlm(session, run) == NONE:
-        raise RefusedError("This project has no LVLM, so there is nobody to ask about what is planted.")
+        raise RefusedError(Message("This project has no LVLM, so there is nobody to ask about what is planted."))
     parameters = HoneypotParameters.model_validate(run.parameters)
     critique = critique_of(session, parameters.critique_id)
     total = select(func.count()).select_from(Explanation).where(Explanation.run_id == critique.analysis_id)

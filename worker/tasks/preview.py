@@ -16,6 +16,7 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from app.config import settings
+from app.languages.messages import Message
 from app.models import Run, Split
 from app.models.preview import CheckpointSeen, ClassSeen, ColumnSeen, PictureSeen, Preview, ProblemSeen
 from app.runs.parameters import ImportParameters, RegistrationParameters
@@ -47,7 +48,7 @@ def look(job: Job, parameters: ImportParameters) -> Write:
             checked = check(folder, limits(), classes=wanted, patient_column=parameters.patient_column or None)
         except ArchiveError as error:
             folder = Path(space)
-            checked = Checked([], [Problem(None, parameters.name, str(error))], [], [], "")
+            checked = Checked([], [Problem(None, parameters.name, error.message)], [], [], "")
         job.check()  # what nobody waits for any more stores no pictures
         found = preview_of(parameters, folder, checked)
 
@@ -136,11 +137,11 @@ def checkpoint_seen(given: RegistrationParameters, folder: Path, checked: Checke
     data_bytes = len(storage().get(given.weights))
     names = list(given.classes) or checked.classes
     if not names:
-        return CheckpointSeen(bytes=data_bytes, problem="It can be tried once the data set has classes.")
+        return CheckpointSeen(bytes=data_bytes, problem=Message("It can be tried once the data set has classes."))
     try:
         model, preprocessing = loaded(given.model_copy(update={"classes": tuple(names)}), names)
     except (CheckpointError, ArchitectureError, RefusedError) as error:
-        return CheckpointSeen(bytes=data_bytes, problem=str(error))
+        return CheckpointSeen(bytes=data_bytes, problem=error.message)
     split = next((each.value for each in reversed(Split) if any(i.row.split == each for i in checked.images)), "")
     images = spread([image for image in checked.images if image.row.split == split], TRIED)
     data = [kept(folder / image.row.path, settings().max_image_pixels) for image in images]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.config import settings
 from app.db import reading
+from app.languages.messages import Message, as_json
 from app.models import Dataset, Image, Project, Run, Split, TargetClass
 from app.runs.parameters import ImportParameters
 from app.storage import storage
@@ -62,14 +63,21 @@ def store(folder: Path, image: CheckedImage) -> None:
 def refusal(checked: Checked) -> RefusedError:
     """What is wrong, by row; the run keeps the list."""
     shown = [
-        {"row": problem.row, "path": problem.path, "message": problem.message}
+        {"row": problem.row, "path": problem.path, "message": as_json(problem.message)}
         for problem in checked.problems[:SHOWN_PROBLEMS]
     ]
-    first = checked.problems[0]
-    where = f"row {first.row}, {first.path}" if first.row is not None else first.path
+    first, number = checked.problems[0], len(checked.problems)
+    where = first.path
+    if first.row is not None:
+        where = Message("row %(row)s, %(path)s", row=str(first.row), path=first.path)
     return RefusedError(
-        f"{len(checked.problems)} problems were found, so nothing was stored. The first, {where}: {first.message}",
-        result={"problems": shown, "problem_count": len(checked.problems)},
+        Message(
+            "%(number)s problems were found, so nothing was stored. The first, %(where)s: %(what)s",
+            number=number,
+            where=where,
+            what=first.message,
+        ),
+        result={"problems": shown, "problem_count": number},
     )
 
 

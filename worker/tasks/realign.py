@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from torch import Tensor, nn
 
 from app.db import reading
+from app.languages.messages import Message
 from app.models import Checkpoint, Explanation, Origin, Project, Run, Split
 from app.runs.parameters import Input, RealignmentParameters
 from app.storage import storage
@@ -37,8 +38,10 @@ def plan(session: Session, run: Run) -> Plan:
     material = material_of(run)
     if not any(material.spurious.values()):
         raise RefusedError(
-            "No cluster stands as spurious, so there is nothing to correct. "
-            "Review the cases or write the specification."
+            Message(
+                "No cluster stands as spurious, so there is nothing to correct. "
+                "Review the cases or write the specification."
+            )
         )
     images = len(image_rows(session, material.datasets, Split.TRAIN))
     size = epochs_a_shard(parameters.epochs, images, checkpoint.size)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from torch import nn
 
 from app.db import reading
+from app.languages.messages import Message
 from app.models import Checkpoint, Origin, Project, Run, Split, TargetClass
 from app.runs.parameters import Input, RegistrationParameters
 from app.storage import storage
@@ -91,7 +92,13 @@ def class_names(session: Session, project_id: UUID) -> list[str]:
 def order_of(given: tuple[str, ...], wanted: list[str]) -> list[int]:
     """Where the project's classes stand among the checkpoint's outputs."""
     if sorted(given) != sorted(wanted):
-        raise RefusedError(f"The checkpoint's classes are {', '.join(given)}; the project's are {', '.join(wanted)}.")
+        raise RefusedError(
+            Message(
+                "The checkpoint's classes are %(given)s; the project's are %(wanted)s.",
+                given=", ".join(given),
+                wanted=", ".join(wanted),
+            )
+        )
     return [given.index(name) for name in wanted]
 
 
@@ -101,7 +108,7 @@ def choose_attribution(datasets: Sequence[UUID], model: nn.Module, preprocessing
         rows = image_rows(session, datasets, Split.TRAIN)[:PROOFS]
         if not rows:
             raise RefusedError(
-                "Import a data set first: a checkpoint's explanations are proven on the project's images."
+                Message("Import a data set first: a checkpoint's explanations are proven on the project's images.")
             )
         baselines = baseline_images(session, datasets, preprocessing, seed=0)
     on = device()

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from torch import Tensor
 
 from app.db import reading
+from app.languages.messages import Message
 from app.models import Run, Split
 from app.runs.parameters import AnalysisParameters
 from worker.method import sampling
@@ -40,7 +41,7 @@ def plan(session: Session, run: Run) -> Plan:
     """One shard: the choice needs every image's entropy at once."""
     total = len(image_rows(session, material_of(run).datasets, Split.TRAIN))
     if total == 0:
-        raise RefusedError("This project has no training images to explain; import a data set first.")
+        raise RefusedError(Message("This project has no training images to explain; import a data set first."))
     return Plan(total, shard_size=total)
 
 

@@ -10,6 +10,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from app.languages.messages import Message, MessageError
 from worker.vision.preprocessing import Preprocessing
 
 MLP_WIDTHS = (256, 128)
@@ -21,7 +22,7 @@ EFFICIENTNET_LITE0 = ("timm/tf_efficientnet_lite0", "timm/efficientnet_lite0")
 WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 
 
-class ArchitectureError(ValueError):
+class ArchitectureError(MessageError):
     """An architecture that is unknown or does not fit; the message says why."""
 
 
@@ -33,7 +34,7 @@ def build(name: str, classes: int, pre: Preprocessing, seed: int = 0) -> nn.Modu
     """
     if not known(name):
         near = get_close_matches(name, names(), 3)
-        raise ArchitectureError(f"There is no architecture named {name!r}.{_meant(near)}")
+        raise ArchitectureError(_unknown(name, near))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
@@ -42,15 +43,33 @@ def build(name: str, classes: int, pre: Preprocessing, seed: int = 0) -> nn.Modu
                 shape = tuple(model(torch.zeros(1, pre.channels, pre.size, pre.size)).shape)
         # Architectures refuse an unfit size in their own ways: assertions, shape errors, type errors.
         except Exception as error:
-            message = f"{name} cannot take images of {pre.size} x {pre.size} x {pre.channels} ({error})."
+            message = Message(
+                "%(name)s cannot take images of %(size)s (%(error)s).",
+                name=name,
+                size=" x ".join(map(str, (pre.size, pre.size, pre.channels))),
+                error=str(error),
+            )
             raise ArchitectureError(message) from error
     if shape != (1, classes):
-        raise ArchitectureError(f"{name} answers with a tensor of shape {shape}, not with {classes} logits.")
+        raise ArchitectureError(
+            Message(
+                "%(name)s answers with a tensor of shape %(shape)s, not with %(classes)s logits.",
+                name=name,
+                shape=str(shape),
+                classes=classes,
+            )
+        )
     return model
 
 
-def _meant(near: list[str]) -> str:
-    return f" Did you mean {' or '.join(near)}?" if near else ""
+def _unknown(name: str, near: list[str]) -> Message:
+    if not near:
+        return Message("There is no architecture named %(name)s.", name=repr(name))
+    return Message(
+        "There is no architecture named %(name)s. Did you mean %(near)s?",
+        name=repr(name),
+        near=", ".join(near),
+    )
 
 
 def known(name: str) -> bool:

@@ -10,6 +10,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from app.languages.messages import Message, MessageError, joined
+
 # Where training scripts put the weights beside their epoch and their optimizer.
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 # What wrappers (DataParallel, torch.compile, Lightning) put before every key.
@@ -18,7 +20,7 @@ SHOWN_KEYS = 5
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(MessageError):
     """Weights that cannot be used; the message says why, and what was expected."""
 
 
@@ -33,11 +35,15 @@ def read_weights(data: bytes, filename: str) -> dict[str, Tensor]:
     while isinstance(content, Mapping) and (inner := _inner(content)) is not None:
         content = inner
     if not isinstance(content, Mapping) or not content:
-        raise CheckpointError(f"{filename} holds no weights by name. Save model.state_dict().")
+        raise CheckpointError(Message("%(file)s holds no weights by name. Save model.state_dict().", file=filename))
     others = [str(key) for key, value in content.items() if not _is_plain(value)]
     if others:
         raise CheckpointError(
-            f"{filename} holds entries that are no plain tensors: {_listed(others)}. Save model.state_dict()."
+            Message(
+                "%(file)s holds entries that are no plain tensors: %(names)s. Save model.state_dict().",
+                file=filename,
+                names=_listed(others),
+            )
         )
     return _without_prefixes({str(key): value for key, value in content.items()})
 
@@ -51,10 +57,14 @@ def fit_weights(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     expected = model.state_dict()
     complaints = _complaints(expected, state)
     if complaints:
-        raise CheckpointError(f"The weights do not fit this architecture. {' '.join(complaints)}")
+        raise CheckpointError(
+            Message("The weights do not fit this architecture. %(complaints)s", complaints=joined(complaints))
+        )
     broken = [key for key in expected if key in state and not torch.isfinite(state[key]).all()]
     if broken:
-        raise CheckpointError(f"These weights hold values that are not finite numbers: {_listed(broken)}.")
+        raise CheckpointError(
+            Message("These weights hold values that are not finite numbers: %(names)s.", names=_listed(broken))
+        )
     model.load_state_dict({**expected, **state})
 
 
@@ -68,7 +78,11 @@ def _read_safetensors(data: bytes, filename: str) -> object:
     try:
         return safetensors.torch.load(data)
     except (SafetensorError, KeyError, ValueError) as error:
-        message = f"{filename} is neither a readable safetensors file nor one of torch.save ({error})."
+        message = Message(
+            "%(file)s is neither a readable safetensors file nor one of torch.save (%(error)s).",
+            file=filename,
+            error=str(error),
+        )
         raise CheckpointError(message) from error
 
 
@@ -78,12 +92,19 @@ def _read_torch(data: bytes, filename: str) -> object:
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{filename} holds more than weights (a whole model, or code), and a pickle is never run here. "
-            "Save model.state_dict(), best as safetensors."
+            Message(
+                "%(file)s holds more than weights (a whole model, or code), and a pickle is never run here. "
+                "Save model.state_dict(), best as safetensors.",
+                file=filename,
+            )
         ) from error
     # Damaged files and TorchScript archives fail in many ways, as RuntimeError, EOFError, KeyError, UserWarning ...
     except Exception as error:
-        raise CheckpointError(f"{filename} is damaged or no file of torch.save ({_first_line(error)}).") from error
+        raise CheckpointError(
+            Message(
+                "%(file)s is damaged or no file of torch.save (%(error)s).", file=filename, error=_first_line(error)
+            )
+        ) from error
 
 
 def _refuse_compressed(data: bytes, filename: str) -> None:
@@ -94,10 +115,12 @@ def _refuse_compressed(data: bytes, filename: str) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise CheckpointError(f"{filename} is damaged ({error}).") from error
+        raise CheckpointError(Message("%(file)s is damaged (%(error)s).", file=filename, error=str(error))) from error
     if compressed:
         raise CheckpointError(
-            f"{filename} is a compressed archive. Give the file that torch.save wrote, not a zip of it."
+            Message(
+                "%(file)s is a compressed archive. Give the file that torch.save wrote, not a zip of it.", file=filename
+            )
         )
 
 
@@ -120,7 +143,7 @@ def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def _complaints(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+def _complaints(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[Message]:
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     unknown = [key for key in state if key not in expected]
     shapes = [
@@ -130,27 +153,34 @@ def _complaints(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> 
     ]
     complaints = []
     if missing:
-        complaints.append(f"Missing: {_listed(missing)}.")
+        complaints.append(Message("Missing: %(names)s.", names=_listed(missing)))
     if unknown:
-        complaints.append(f"Not part of it: {_listed(unknown)}.")
+        complaints.append(Message("Not part of it: %(names)s.", names=_listed(unknown)))
     if shapes:
-        wrong = [f"{key} (expected {wanted}, found {found})" for key, wanted, found in shapes]
-        complaints.append(f"Wrong shapes: {_listed(wrong)}.{_class_hint(shapes)}")
+        wrong = [
+            Message("%(key)s (expected %(wanted)s, found %(found)s)", key=key, wanted=str(wanted), found=str(found))
+            for key, wanted, found in shapes
+        ]
+        complaints.append(Message("Wrong shapes: %(names)s.", names=_listed(wrong)))
+        complaints.extend(_class_hint(shapes))
     return complaints
 
 
-def _class_hint(shapes: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]]) -> str:
+def _class_hint(shapes: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]]) -> list[Message]:
     """Where everything but the number of outputs fits, the classes are meant."""
     counts = {(wanted[:1], found[:1]) for _, wanted, found in shapes if wanted[1:] == found[1:]}
     if len(counts) != 1 or any(wanted[1:] != found[1:] for _, wanted, found in shapes):
-        return ""
+        return []
     ((wanted,), (found,)) = counts.pop()
-    return f" They answer for {found} classes; {wanted} were expected."
+    return [
+        Message("They answer for %(found)s classes; %(wanted)s were expected.", found=found, wanted=wanted),
+    ]
 
 
 def _listed(items: Sequence[str]) -> str:
     more = len(items) - SHOWN_KEYS
-    return ", ".join(items[:SHOWN_KEYS]) + (f" and {more} more" if more > 0 else "")
+    first = joined(items[:SHOWN_KEYS], ", ")
+    return Message("%(first)s and %(more)s more", first=first, more=more) if more > 0 else first
 
 
 def _first_line(error: Exception) -> str:

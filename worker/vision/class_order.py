@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from app.languages.messages import Message
 from worker.vision.checkpoints import CheckpointError
 
 
@@ -21,5 +22,5 @@ def reorder_outputs(model: nn.Module, example: torch.Tensor, order: list[int]) -
             parameter.copy_(parameter[order].clone())
         if not torch.allclose(model(example), wanted, atol=1e-4):
             raise CheckpointError(
-                "The outputs of this architecture can't be reordered; give the classes in the project's order."
+                Message("The outputs of this architecture can't be reordered; give the classes in the project's order.")
             )

@@ -19,6 +19,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from pydicom import uid
 from pydicom.pixels.utils import pixel_array
 
+from app.languages.messages import Message
 from worker.vision.pictures import ImageError, refuse_too_many_pixels
 
 MAGIC_AT, MAGIC = 128, b"DICM"
@@ -80,7 +81,9 @@ class _Leash(io.BytesIO):
         if size is None or size < 0:
             raise ImageError(unsupported(uid.DeflatedExplicitVRLittleEndian))
         if self.reads > MOST_READS or (size > LONGEST_ENTRY and not self.at_pixels):
-            raise ImageError("It is a DICOM file with too long a header, or cut short; export it anew, or as PNG.")
+            raise ImageError(
+                Message("It is a DICOM file with too long a header, or cut short; export it anew, or as PNG.")
+            )
         found = super().read(size)
         self.at_pixels |= found.startswith(PIXELS)
         return found
@@ -109,14 +112,15 @@ def read_dicom(data: bytes, max_pixels: int) -> Dicom:
         raise
     # Damaged bytes raise errors of many kinds, and their texts may hold a part of the header.
     except Exception:  # noqa: BLE001
-        raise ImageError("It is a DICOM file that is damaged or cut short.") from None
+        raise ImageError(Message("It is a DICOM file that is damaged or cut short.")) from None
     return Dicom(held.getvalue(), burned_in, blake2b(known, key=SALT).hexdigest() if known else None)
 
 
-def unsupported(syntax: uid.UID) -> str:
-    return (
-        f"It is a DICOM file in the transfer syntax {syntax.name}, which is not read here; "
-        "export it uncompressed, or as PNG."
+def unsupported(syntax: uid.UID) -> Message:
+    return Message(
+        "It is a DICOM file in the transfer syntax %(syntax)s, which is not read here; "
+        "export it uncompressed, or as PNG.",
+        syntax=syntax.name,
     )
 
 
@@ -124,16 +128,20 @@ def _refuse(header: pydicom.Dataset, max_pixels: int) -> None:
     """Everything that is no single picture of a kind that is read here, by the header alone."""
     for element in header.elements():
         if len(element.value or b"") > LONGEST_VALUE and element.tag != pydicom.tag.Tag("PixelData"):
-            raise ImageError("It is a DICOM file whose header is damaged.")
+            raise ImageError(Message("It is a DICOM file whose header is damaged."))
     if not header.get_item("PixelData") or not header.get_item("PixelData").value:
-        raise ImageError("It is a DICOM file without a picture, or cut short.")
+        raise ImageError(Message("It is a DICOM file without a picture, or cut short."))
     frames = int(header.get("NumberOfFrames") or 1)
     if frames != 1:
-        raise ImageError(f"It is a DICOM file with {frames:,} pictures; export those that are meant one by one.")
+        raise ImageError(
+            Message(
+                "It is a DICOM file with %(frames)s pictures; export those that are meant one by one.", frames=frames
+            )
+        )
     syntax = header.file_meta.TransferSyntaxUID
     if syntax not in {*NATIVE, *BY_PILLOW, uid.RLELossless}:
         known = uid.UID(syntax) in uid.AllTransferSyntaxes
-        raise ImageError(unsupported(syntax) if known else "It is a DICOM file in an unknown transfer syntax.")
+        raise ImageError(unsupported(syntax) if known else Message("It is a DICOM file in an unknown transfer syntax."))
     refuse_too_many_pixels((header.Columns, header.Rows), max_pixels)
     _refuse_kind(header)
 
@@ -142,11 +150,17 @@ def _refuse_kind(header: pydicom.Dataset) -> None:
     photometric = header.PhotometricInterpretation
     depth, stored, samples = header.BitsAllocated, header.BitsStored, header.SamplesPerPixel
     if (samples, photometric) not in {*((1, grey) for grey in GREY), *((3, colour) for colour in COLOURS)}:
-        raise ImageError("It is a DICOM file whose colours are coded in a way that is not read here; export it as PNG.")
+        raise ImageError(
+            Message("It is a DICOM file whose colours are coded in a way that is not read here; export it as PNG.")
+        )
     if depth not in ({8, 16} if samples == 1 else {8}) or not 0 < stored <= depth:
-        raise ImageError(f"It is a DICOM file with {depth} bits a value, which is not read here; export it as PNG.")
+        raise ImageError(
+            Message(
+                "It is a DICOM file with %(depth)s bits a value, which is not read here; export it as PNG.", depth=depth
+            )
+        )
     if header.get("PixelRepresentation", 0):
-        raise ImageError("It is a DICOM file with signed values, which is not read here; export it as PNG.")
+        raise ImageError(Message("It is a DICOM file with signed values, which is not read here; export it as PNG."))
 
 
 def _picture(header: pydicom.Dataset) -> Image.Image:
@@ -172,7 +186,7 @@ def _shades(header: pydicom.Dataset, values: Values) -> Values:
     slope, intercept = _number(header, "RescaleSlope", 1), _number(header, "RescaleIntercept", 0)
     possible = np.arange(2**header.BitsStored) * slope + intercept
     if not np.isfinite(possible).all():
-        raise ImageError("It is a DICOM file whose header is damaged.")
+        raise ImageError(Message("It is a DICOM file whose header is damaged."))
     used = possible[[values.min(), values.max()]] if deep else possible
     shares = _windowed(header, possible)
     if shares is None:
@@ -210,7 +224,7 @@ def _by_pillow(header: pydicom.Dataset) -> Values:
     picture = Image.open(io.BytesIO(_fragments(header.PixelData)), formats=("JPEG", "JPEG2000"))
     mode = "RGB" if header.SamplesPerPixel > 1 else "L" if header.BitsStored <= 8 else "I;16"  # noqa: PLR2004
     if picture.size != (header.Columns, header.Rows) or picture.mode != mode:
-        raise ImageError("It is a DICOM file whose picture is not as its header says.")
+        raise ImageError(Message("It is a DICOM file whose picture is not as its header says."))
     if header.PhotometricInterpretation == "RGB" and isinstance(picture, JpegImageFile) and _is_taken_for_ybr(picture):
         picture.draft("YCbCr", picture.size)  # as they are, then: only the header knows that they are colours
     values = np.asarray(picture)
@@ -229,7 +243,7 @@ def _unpack_runs(header: pydicom.Dataset) -> None:
     count, *starts = np.frombuffer(packed[:RLE_HEADER], "<u4").tolist()
     pixels, each = header.Rows * header.Columns, header.BitsAllocated // 8
     if count != header.SamplesPerPixel * each:
-        raise ImageError("It is a DICOM file whose picture is not as its header says.")
+        raise ImageError(Message("It is a DICOM file whose picture is not as its header says."))
     ends = [*starts[1:count], len(packed)]
     planes = [
         np.asarray(Image.frombytes("L", (pixels, 1), packed[start:end], "packbits", "L"))[0]

@@ -6,13 +6,15 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from app.languages.messages import Message, MessageError
+
 # Two formats that browsers show and clinics export; every further decoder is a further way in for a hostile file.
 FORMATS = ("PNG", "JPEG")
 # Pictures are checked when they are imported; this guards those that come another way (an API call, a test).
 MAX_PIXELS = 40_000_000
 
 
-class ImageError(ValueError):
+class ImageError(MessageError):
     """A picture that cannot be used; the message says why."""
 
 
@@ -36,19 +38,25 @@ def decode(data: bytes, max_pixels: int) -> Image.Image:
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise ImageError(f"It has too many pixels; at most {max_pixels:,} are allowed.") from error
+        raise ImageError(Message("It has too many pixels; at most %(most)s are allowed.", most=max_pixels)) from error
     except UnidentifiedImageError as error:
-        raise ImageError("It is not a PNG or JPEG image.") from error
+        raise ImageError(Message("It is not a PNG or JPEG image.")) from error
     # Decoders raise many kinds of errors on damaged bytes: OSError, SyntaxError, ValueError, struct.error ...
     except Exception as error:
-        raise ImageError(f"It is damaged or cut short ({error}).") from error
+        raise ImageError(Message("It is damaged or cut short (%(error)s).", error=str(error))) from error
     return to_8_bit(_turned(picture))
 
 
 def refuse_too_many_pixels(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise ImageError(f"It has {width} x {height} pixels; at most {max_pixels:,} in all are allowed.")
+        raise ImageError(
+            Message(
+                "It has %(size)s pixels; at most %(most)s in all are allowed.",
+                size=" x ".join(map(str, size)),
+                most=max_pixels,
+            )
+        )
 
 
 def to_8_bit(picture: Image.Image) -> Image.Image:
@@ -56,7 +64,7 @@ def to_8_bit(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     if picture.mode in {"I", "F"}:
-        raise ImageError("It has 32 bits per pixel; store it with 8 or 16.")
+        raise ImageError(Message("It has 32 bits per pixel; store it with 8 or 16."))
     return picture
 
 

@@ -7,6 +7,7 @@ images the control arm is ordinary training.
 import torch
 from torch import Tensor, nn
 
+from app.languages.messages import Message
 from worker.method.realignment import RealignmentSettings
 from worker.vision.architectures import ArchitectureError, pretrained
 
@@ -26,8 +27,11 @@ def load_pretrained(model: nn.Module, name: str) -> None:
     given = pretrained(name)
     if given is None:
         raise ArchitectureError(
-            f"No ImageNet weights of {name} are installed, and weights are never downloaded. "
-            "Import them as a checkpoint, or train from scratch."
+            Message(
+                "No ImageNet weights of %(name)s are installed, and weights are never downloaded. "
+                "Import them as a checkpoint, or train from scratch.",
+                name=name,
+            )
         )
     own = model.state_dict()
     model.load_state_dict({key: _fitting(given.get(key), value) for key, value in own.items()})

@@ -19,7 +19,7 @@ from tests.marked import CLOSE, OPEN, bare_sentences
 
 ROOT = FOLDER.parent
 OTHERS = sorted(set(LANGUAGES) - {ENGLISH})
-KEYWORDS = {"gettext": None, "_": None, "msgid": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+KEYWORDS = {"gettext": None, "_": None, "msgid": None, "Message": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 SAYS = {"gettext", "ngettext", "pgettext", "_"}
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 Key = tuple[str, str | tuple[str, ...]]  # context and message

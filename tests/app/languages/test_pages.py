@@ -6,6 +6,7 @@ import pytest
 
 from app.db import reading, transaction
 from app.languages import catalogue, stored
+from app.languages.messages import Message
 from app.models import Kind, Project, Role, Run, Stage, State, User
 from app.runs.parameters import AnalysisParameters
 from tests import factories
@@ -55,7 +56,7 @@ def begun(knees: Loop) -> tuple[Project, Run]:
         run = factories.add_run(session, project, asked, Kind.ANALYSIS, state=State.RUNNING)
         run.stage, run.done, run.total = Stage.ATTRIBUTE, 62, 200
         failed = factories.add_run(session, project, asked, Kind.ANALYSIS, state=State.FAILED)
-        failed.error = "This project has no training images to explain; import a data set first."
+        failed.error = Message("This project has no training images to explain; import a data set first.")
     return project, run
 
 

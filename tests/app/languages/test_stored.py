@@ -23,7 +23,7 @@ from worker.method.contradiction import contradiction
 from worker.method.critic import ClassSpecification
 from worker.method.looks import ANY_CORNER, CORNERS, EVERYWHERE, Look, kinds_by_look
 from worker.method.summary import PLACES, Sentence, summarise
-from worker.tasks import agree, calibrate, engine, measure
+from worker.tasks import agree, calibrate, measure
 
 STROKE, SQUARE = "digit strokes", "a grey square"
 
@@ -147,19 +147,6 @@ def test_the_reasons_of_verdicts_are_said_with_a_german_comma() -> None:
     flag = contradiction("covers the marker", "relevant", marker)
     assert in_german(flag) == "Die Vorgabe nennt „the marker“ unwesentlich, das Urteil lautet aber relevant."
     assert not not_found([contradiction("It is named as spurious.", "relevant", marker)])
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        f"The same part of the work was interrupted 3 times. {engine.KEPT}",
-        engine.sentence(RuntimeError("out of memory")),
-        "The training diverged in epoch 3; lower the learning rate or the strength.",
-    ],
-)
-def test_failures_are_said_and_what_was_kept(error: str) -> None:
-    assert not not_found([error])
-    assert engine.KEPT not in in_german(error)
 
 
 def test_what_the_audit_check_found_is_said() -> None:

@@ -68,10 +68,10 @@ def test_quoted_cells_and_a_byte_order_mark_are_read(read: Read) -> None:
     [
         ("", "empty"),
         ("path,label\na.jpg,x\n", "no column split"),
-        ("a.jpg,x,train\n", "no column path and no column label"),
+        ("a.jpg,x,train\n", "no column path, label, split"),
         ("path;label;split\na.jpg;x;train\n", "separated by commas"),
         ("path,label,split,split\n", "split stands more than once"),
-        ("path,label,split,,\n", "without a name stands more than once"),
+        ("path,label,split,,\n", "more than one column without a name"),
         ("path,label,split,\n", "column without a name"),
         ("path\tlabel\tsplit\n", "with commas"),
         ("path,label,split,x\x1b[2J\n", "control characters"),
@@ -102,7 +102,7 @@ def test_a_bad_header_or_file_is_one_clear_sentence(read: Read, manifest: str | 
         ("a.jpg,x\x07,train", "control characters"),
         ("a\x00.jpg,x,train", "control characters"),
         (f"a.jpg,{'x' * 201},train", "201 characters"),
-        (f"{'x' * 1001},x,train", "1001 characters"),
+        (f"{'x' * 1001},x,train", "1,001 characters"),
     ],
 )
 def test_a_bad_row_is_told_by_its_number_and_the_others_are_read(read: Read, row: str, words: str) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import NoResultFound, OperationalError
 from sqlalchemy.orm import Session
 
 from app.db import now, reading, transaction
+from app.languages.messages import Message
 from app.models import ActorKind, AuditEntry, Project, Run, Shard, ShardState, Stage, State
 from app.models.run import MATERIAL
 from app.runs.actions import cancel_run, start_run
@@ -302,14 +303,14 @@ def test_a_run_that_can_not_be_planned_fails_with_a_sentence(stages):
 
 
 def test_a_refused_plan_says_why(stages):
-    stages[0].unplanned = RefusedError("There are no images.")
+    stages[0].unplanned = RefusedError(Message("There are no images."))
     run_id = started()
     engine.begin(run_id)
     assert (run_of(run_id).state, run_of(run_id).error) == (State.FAILED, "There are no images.")
 
 
 def test_a_refusal_keeps_what_it_found(stages):
-    stages[0].error = RefusedError("Three rows are broken.", {"problems": [1, 2, 3]})
+    stages[0].error = RefusedError(Message("Three rows are broken."), {"problems": [1, 2, 3]})
     run_id = started()
     run_here(run_id)
     assert run_of(run_id).error.startswith("Three rows are broken.")
