@@ -20,6 +20,22 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// Moments come in UTC; they are said in the zone of the reader's own device, and keep UTC as their title.
+const inReaderLanguage = (asked) => new Intl.DateTimeFormat(document.documentElement.lang, asked);
+const moments = inReaderLanguage({ dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+const zones = inReaderLanguage({ timeZoneName: "short" });
+const localise = () => {
+  for (const moment of document.querySelectorAll("time[datetime]:not([title])")) {
+    const at = new Date(moment.dateTime);
+    moment.title = moment.textContent;
+    const zone = zones.formatToParts(at).find((part) => part.type === "timeZoneName").value;
+    // In a narrow column it breaks between date and time alone.
+    moment.textContent = `${moments.format(at)} ${zone}`.replaceAll(" ", "\u00a0").replace(/,\u00a0(?=[^,]*$)/, ", ");
+  }
+};
+localise();
+document.addEventListener("htmx:after:swap", localise);
+
 // A second click must not start the same work twice. In forms that htmx sends hx-disable and hx-sync see to that; one that
 // has just come with a swap, and that htmx has not taken up yet, waits the moment until it has: the browser would else
 // send it by itself, and load the whole page.

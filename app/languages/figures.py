@@ -5,12 +5,14 @@ from functools import lru_cache
 
 from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
+from markupsafe import Markup
 
 from app.languages.catalogue import ENGLISH, gettext, language, locale, locale_of
 from app.languages.stored import stored
 from app.models.figures import Estimate
 
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 MINUTE, HOUR = 60, 3600
 
@@ -83,9 +85,14 @@ def duration(seconds: float) -> str:
     return f"{hours}{NARROW_SPACE}h {rest}{NARROW_SPACE}min"
 
 
-def moment(value: datetime) -> str:
-    """Server time: where the reader is, we do not know."""
-    return f"{format_date(value, locale=locale())}, {format_time(value, 'HH:mm', locale=locale())} UTC"
+def moment(value: datetime) -> Markup:
+    """In UTC: where the reader is, only their own device knows, and there page.js says it anew.
+
+    In a narrow column it breaks between date and time alone.
+    """
+    date, time = format_date(value, locale=locale()), format_time(value, "HH:mm", locale=locale())
+    said = ", ".join(part.replace(" ", NO_BREAK_SPACE) for part in (date, f"{time} UTC"))
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(timespec="minutes"), said)
 
 
 def coefficient(estimate: Estimate) -> str:

@@ -1,6 +1,8 @@
 """The pages in German: the same structure, longer words."""
 
+import re
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -38,6 +40,20 @@ def test_every_page_fits_a_telephone_and_axe_finds_nothing(
             folded.evaluate("details => { details.open = true }")
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW, address
         check_access(page)
+
+
+def test_moments_are_in_the_readers_zone_and_break_between_date_and_time(
+    open_as: Callable[..., Page], loop: Loop
+) -> None:
+    page = open_as(loop.clinician, f"/projects/{loop.project.id}/runs", width=NARROW, language="de")
+    moment = page.locator("td time").first
+    at = moment.get_attribute("datetime") or ""
+    page.context.new_cdp_session(page).send("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+    page.reload()
+    in_tokyo = datetime.fromisoformat(at).astimezone(timezone(timedelta(hours=9)))
+    expect(moment).to_have_text(re.compile(rf"^{in_tokyo:%d.%m.%Y, %H:%M}\sGMT\+9$"))
+    expect(moment).to_have_attribute("title", re.compile("UTC$"))
+    assert moment.evaluate("time => time.getClientRects().length") == 2
 
 
 def test_the_menu_changes_the_language_and_stays_on_the_page(open_as: Callable[..., Page], loop: Loop) -> None:

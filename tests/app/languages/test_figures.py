@@ -73,6 +73,7 @@ def test_german_has_a_comma_and_points() -> None:
 
 def test_moments_are_unmistakable_in_either_language() -> None:
     at = datetime(2026, 3, 5, 16, 7, tzinfo=UTC)
-    assert moment(at) == "Mar 5, 2026, 16:07 UTC"
+    english = "Mar~5,~2026, 16:07~UTC".replace("~", "\N{NO-BREAK SPACE}")
+    assert moment(at) == f'<time datetime="2026-03-05T16:07+00:00">{english}</time>'
     with reading_in("de"):
-        assert moment(at) == "05.03.2026, 16:07 UTC"
+        assert ">05.03.2026, 16:07\N{NO-BREAK SPACE}UTC<" in moment(at)
