@@ -390,7 +390,7 @@ def next_action(
     labels = {
         Step.UNDERSTAND: gettext("Explain checkpoint %(number)s", number=checkpoint.number),
         Step.SPECIFY: gettext("Write the specification"),
-        Step.REVIEW: gettext("Review the verdicts") if critique else gettext("Ask the critic"),
+        Step.REVIEW: gettext("Review the verdicts") if critique else gettext("Begin the review"),
         Step.REALIGN: gettext("Realign the checkpoint"),
         Step.DECIDE: gettext("Sign the decision"),
     }

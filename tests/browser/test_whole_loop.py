@@ -176,7 +176,7 @@ def test_a_clinician_goes_round_with_the_keyboard_alone(  # noqa: PLR0915  a sto
     expect(page.get_by_text("With these words the critic would say this")).to_be_visible()
     assert keyboard.focus() == "Try it on six pictures"
     keyboard.go("Save as version 1")
-    keyboard.go("Ask the critic")  # the next step, which every page's head leads to
+    keyboard.go("Begin the review")  # the next step, which every page's head leads to
     keyboard.go("Ask the critic")
     wait_on_cancel(keyboard)
 

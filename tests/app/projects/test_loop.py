@@ -40,7 +40,7 @@ def test_after_the_explanation_comes_the_specification_then_the_critic(sqlite: N
         assert loop_state(session, project).next_action.label == "Write the specification"
         user = factories.add_user(session)
         specification = factories.add_specification(session, project, user)
-        assert loop_state(session, project).next_action.label == "Ask the critic"
+        assert loop_state(session, project).next_action.label == "Begin the review"
         factories.add_critique(session, project, analysis, specification, factories.explanations_of(session, analysis))
         standing = loop_state(session, project)
     assert standing.done == {Step.UNDERSTAND, Step.SPECIFY}
@@ -96,7 +96,7 @@ def test_new_words_ask_for_the_critic_again(sqlite: None) -> None:
         factories.add_specification(session, whole.project, whole.clinician, spurious="anything written")
         standing = loop_state(session, whole.project)
     assert standing.current is Step.REVIEW
-    assert standing.next_action.label == "Ask the critic"
+    assert standing.next_action.label == "Begin the review"
 
 
 def decide(session: Session, whole: Loop, approved: bool) -> None:
