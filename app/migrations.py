@@ -23,6 +23,7 @@ def migrate(engine: Engine) -> None:
 
 
 def is_current(engine: Engine) -> bool:
-    with engine.connect() as connection:
+    # By reading alone: on SQLite the page that asks may hold the only write lock itself.
+    with engine.connect().execution_options(reads_only=True) as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
     return revision == ScriptDirectory.from_config(configuration(engine)).get_current_head()
