@@ -1,4 +1,7 @@
-"""What a part of this installation answers when it is asked how it is: for ``rightreasons doctor`` and for System."""
+"""What a part of this installation answers when it is asked how it is: for ``rightreasons doctor`` and for System.
+
+Where a part lies, its address or path, is for those who run the server: ``places`` says whether it is told.
+"""
 
 import shutil
 from collections.abc import Collection, Mapping
@@ -34,15 +37,15 @@ class Finding:
     todo: str = ""
 
 
-def database() -> Finding:
-    url = engine().url.render_as_string(hide_password=True)
+def database(*, places: bool = True) -> Finding:
+    url = engine().url.render_as_string(hide_password=True) if places else engine().dialect.name
     try:
         current = is_current(engine())
     except SQLAlchemyError as error:
         return Finding(
             "database",
             ok=False,
-            found=gettext("%(url)s does not answer (%(error)s).", url=url, error=first_line(error)),
+            found=gettext("%(url)s does not answer%(error)s.", url=url, error=in_brackets(error, places=places)),
             todo=gettext("Start it."),
         )
     if current:
@@ -55,20 +58,22 @@ def database() -> Finding:
     )
 
 
-def broker() -> Finding:
-    url = settings().resolved_broker_url
+def broker(*, places: bool = True) -> Finding:
+    url = shown(settings().resolved_broker_url, places=places)
     try:
         with brief_connection() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=BRIEF)
     except AWAY:
         todo = gettext("Start Redis.") if settings().broker_url else gettext("It comes with: rightreasons serve.")
-        return Finding("broker", ok=False, found=gettext("%(url)s does not answer.", url=shown(url)), todo=todo)
-    return Finding("broker", ok=True, found=gettext("%(url)s answers.", url=shown(url)))
+        return Finding("broker", ok=False, found=gettext("%(url)s does not answer.", url=url), todo=todo)
+    return Finding("broker", ok=True, found=gettext("%(url)s answers.", url=url))
 
 
-def shown(url: str) -> str:
-    """Without the password."""
-    scheme, _, rest = url.partition("://")
+def shown(url: str, *, places: bool) -> str:
+    """Without the password, or its kind alone; a folder has no scheme."""
+    scheme, mark, rest = url.partition("://")
+    if not places:
+        return scheme if mark else "file"
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
@@ -117,8 +122,8 @@ def messages() -> Mapping[str, int] | None:
         return None
 
 
-def blobs() -> Finding:
-    url = settings().resolved_blob_url
+def blobs(*, places: bool = True) -> Finding:
+    url = settings().resolved_blob_url if places else shown(settings().resolved_blob_url, places=False)
     try:
         digest = storage().put(b"doctor")
         storage().get(digest)
@@ -126,7 +131,7 @@ def blobs() -> Finding:
         return Finding(
             "blobs",
             ok=False,
-            found=gettext("%(url)s can't be written (%(error)s).", url=url, error=first_line(error)),
+            found=gettext("%(url)s can't be written%(error)s.", url=url, error=in_brackets(error, places=places)),
             todo=gettext("Check rights."),
         )
     return Finding("blobs", ok=True, found=gettext("%(url)s can be written and read.", url=url))
@@ -143,16 +148,18 @@ def memory() -> Finding:
     )
 
 
-def disk() -> Finding:
+def disk(*, places: bool = True) -> Finding:
     folder = next(place for place in (settings().data.resolve(), *settings().data.resolve().parents) if place.exists())
     free = shutil.disk_usage(folder).free
     todo = "" if free >= LEAST_DISK else gettext("At least %(gib)s GiB are needed.", gib=LEAST_DISK // GIB)
-    return Finding(
-        "disk",
-        ok=not todo,
-        found=gettext("%(gib)s GiB free in %(folder)s.", gib=decimal(free / GIB, 1), folder=folder),
-        todo=todo,
-    )
+    gib = decimal(free / GIB, 1)
+    found = gettext("%(gib)s GiB free in %(folder)s.", gib=gib, folder=folder)
+    return Finding("disk", ok=not todo, found=found if places else gettext("%(gib)s GiB free.", gib=gib), todo=todo)
+
+
+def in_brackets(error: Exception, *, places: bool) -> str:
+    """What it says, which may be where the part lies."""
+    return f" ({first_line(error)})" if places else ""
 
 
 def first_line(error: Exception) -> str:

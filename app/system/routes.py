@@ -52,7 +52,7 @@ def system_page(request: Request, session: Session, user: User, status: int = 20
         people=queries.people(session) if is_admin else [],
         entries=head(session).number if is_admin else 0,
         audit_check=queries.newest_audit_check(session) if is_admin else None,
-        findings=[findings.database(), findings.disk(), findings.memory()],
+        findings=[findings.database(places=is_admin), findings.disk(places=is_admin), findings.memory()],
         work=queries.work_under_way(session),
         most_work=queries.LISTED,
         critics=critics,
@@ -71,9 +71,10 @@ def system_page(request: Request, session: Session, user: User, status: int = 20
 @router.get("/parts")
 def ask_parts(request: Request, session: DBSession, user: Engineer) -> Response:
     """Those that may take seconds to answer, or never do: the page does not wait for them."""
-    broker = findings.broker()
+    places = user.role is Role.ADMIN
+    broker = findings.broker(places=places)
     found = findings.answering() if broker.ok else {}
-    parts = [broker, findings.workers(found), findings.blobs()]
+    parts = [broker, findings.workers(found), findings.blobs(places=places)]
     waiting = findings.messages() if broker.ok else None
     if request.headers.get("HX-Request") == "true":
         return page(request, "system/system.html", "parts", parts=parts, workers=found, waiting=waiting)

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
+from app.accounts.actions import sign_in_link
 from app.db import reading, transaction
 from app.models import Role, Run, State, User
 from tests import brought, factories
@@ -89,6 +90,28 @@ def test_an_engineer_makes_a_project(
     check(page, check_access)
     page.get_by_role("button", name="Create the project and start the analysis").click()
     expect(page.get_by_text("Importing images")).to_be_visible()
+
+
+def test_what_was_typed_outlives_the_session(
+    open_as: Callable[..., Page], engineer: User, complaints: Complaints
+) -> None:
+    page = open_as(engineer, "/projects/new")
+    page.get_by_label("Name", exact=True).fill("Knees")
+    page.get_by_label("Side of its input").fill("96")
+    page.get_by_label("It sees").select_option("grey")
+    choose(page, brought.folders())
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Look at what I send").click()
+    expect(page.get_by_text("You come back to where you were")).to_be_visible()
+    with reading() as session:
+        page.goto(sign_in_link(session.get_one(User, engineer.id)))
+    page.goto("/projects/new")
+    expect(page.get_by_text("What you wrote before is back")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Knees")
+    expect(page.get_by_label("Side of its input")).to_have_value("96")
+    expect(page.get_by_label("It sees")).to_have_value("1")
+    assert all("401" in each for each in complaints.heard)
+    complaints.heard.clear()
 
 
 def test_the_keyboard_alone_is_enough(open_as: Callable[..., Page], engineer: User) -> None:

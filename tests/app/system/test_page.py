@@ -60,6 +60,19 @@ def test_an_engineer_reads_nothing_about_people(engineer: Browser, admin: Browse
         assert word in for_admins
         assert word not in for_engineers
     assert "newest schema" in for_engineers
+
+
+def test_where_the_parts_lie_is_told_to_administrators_alone(engineer: Browser, admin: Browser) -> None:
+    known = config.settings()
+    for_engineers, for_admins = (each.get("/system/parts").text for each in (engineer, admin))
+    for place in (engine().url.render_as_string(), str(known.data.resolve()), known.resolved_blob_url):
+        assert place in for_admins
+        assert place not in for_engineers
+    assert "can be written and read" in for_engineers
+
+
+def test_an_engineer_reads_the_size_of_the_database(engineer: Browser) -> None:
+    for_engineers = engineer.get("/system").text
     assert "SQLite, " in for_engineers
 
 
