@@ -350,6 +350,9 @@ class AgreementOut(Out):
     differ: Estimate = Field(description="share of the cases with several readers on which they differ")
     readers: int
     between: Estimate = Field(description="the readers' agreement: Cohen's kappa of two, Krippendorff's alpha of more")
+    fleiss: Estimate | None = Field(
+        description="Fleiss' kappa of three or more readers, on the cases that each of them called spurious or relevant"
+    )
 
 
 class TrustOut(BaseModel):

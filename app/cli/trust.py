@@ -72,7 +72,8 @@ def row_as_document(each: Agreement) -> dict[str, object]:
         name: getattr(each, name).model_dump(mode="json")
         for name in ("sensitivity", "specificity", "kappa", "uncertain", "cant_tell", "differ", "between")
     }
-    return {"cases": each.cases, "readings": each.readings, "readers": each.readers, **estimates}
+    fleiss = each.fleiss.model_dump(mode="json") if each.fleiss else None
+    return {"cases": each.cases, "readings": each.readings, "readers": each.readers, **estimates, "fleiss": fleiss}
 
 
 def tell(project: str, figures: Trust, lock: Lock, *, has_bar: bool) -> None:

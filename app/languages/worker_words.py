@@ -96,6 +96,7 @@ MISSING = (
     msgid("none would be"),
     msgid("no case"),
     msgid("no case was called spurious or relevant by both"),
+    msgid("no case was called spurious or relevant by all of them"),
     msgid("all were called the same, so chance alone would agree as well"),
     msgid("no interval: nearly all cases got one answer"),
     msgid("no interval: drawing the cases anew never changes it"),

@@ -1,4 +1,4 @@
-"""Cohen's kappa and Krippendorff's alpha with their bootstrap intervals, counted while a page waits.
+"""Cohen's and Fleiss' kappa and Krippendorff's alpha with their bootstrap intervals, counted while a page waits.
 
 They are the figures of ``worker.method.agreement``, which the web server can't import: the tests hold the two equal,
 and there it is written how far the intervals hold. Where one of the figures is missing, ``missing`` says why.
@@ -15,6 +15,7 @@ from app.statistics import wilson
 RESAMPLES = 2000
 MIN_RARE = 5  # with fewer cases that got anything but the commonest answer an interval ends below the truth
 NO_PAIR = "no case was called spurious or relevant by both"
+NOT_BY_ALL = "no case was called spurious or relevant by all of them"
 ONE_CATEGORY = "all were called the same, so chance alone would agree as well"
 TOO_RARE = "no interval: nearly all cases got one answer"
 NO_SPREAD = "no interval: drawing the cases anew never changes it"
@@ -37,6 +38,26 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]], seed: int = 0) -> Estimate:
         return drawn @ (distinct[:, 0] != distinct[:, 1]) / n, 1 - by_chance / n**2
 
     return beyond_chance(disagreement, answers.sum(axis=1), times, seed)
+
+
+def fleiss_kappa(cases: Sequence[Sequence[str]], seed: int = 0) -> Estimate:
+    """Agreement of several raters beyond chance, each of whom has rated every case (Fleiss 1971).
+
+    cases: what all of the raters, at least two and as many for each case, called a case.
+    """
+    if not cases:
+        return Estimate(missing=NOT_BY_ALL)
+    names, categories = np.unique(np.array(cases, np.str_), return_inverse=True)
+    table = np.eye(len(names), dtype=np.int64)[categories.reshape(len(cases), -1)].sum(axis=1)  # (n, K)
+    distinct, times = np.unique(table, axis=0, return_counts=True)  # (U, K), (U,)
+    raters = len(cases[0])
+    differing = (raters**2 - (distinct**2).sum(axis=1)) / (raters * (raters - 1))
+
+    def disagreement(drawn: Counts) -> tuple[Floats, Floats]:
+        totals = drawn @ distinct  # (R, K)
+        return drawn @ differing / drawn.sum(axis=1), 1 - (totals**2).sum(axis=1) / totals.sum(axis=1) ** 2
+
+    return beyond_chance(disagreement, distinct, times, seed)
 
 
 def krippendorffs_alpha(cases: Sequence[Sequence[str]], seed: int = 0) -> Estimate:

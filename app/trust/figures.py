@@ -2,6 +2,7 @@
 
 A case is one region. What its blind readers agree on is the reference; a region on which they differ, or which they
 can't tell, is left out of every figure but those that count such regions. So is one that the judge leaves uncertain.
+How an adjudicator settles a region is no blind answer, for they saw the others' first: it changes none of these.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from app.models import Answer, Critique, Explanation, Image, Project, Review, Ru
 from app.models.figures import Estimate
 from app.review.answers import is_judged
 from app.statistics import wilson
-from app.trust.agreement import cohens_kappa, krippendorffs_alpha
+from app.trust.agreement import cohens_kappa, fleiss_kappa, krippendorffs_alpha
 
 DECIDED = {Answer.SPURIOUS, Answer.RELEVANT}
 NOBODY = "nobody has read blind yet"
@@ -68,6 +69,7 @@ class Agreement:
     differ: Estimate  # cases on which several readers gave different answers, of those with several
     readers: int
     between: Estimate  # agreement of the readers among themselves: Cohen's kappa of two, Krippendorff's alpha of more
+    fleiss: Estimate | None = None  # of three or more readers, on what each of them called one or the other
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def agreement_on(name: str, cases: Sequence[Case], without: str) -> Agreement:
         differ=share([len(set(case.answers.values())) > 1 for case in several], ALONE if cases else without),
         readers=len({reader for case in cases for reader in case.answers}),
         between=between(cases, without),
+        fleiss=among_all(cases),
     )
 
 
@@ -147,6 +150,14 @@ def found(pairs: Sequence[tuple[str, str]], truth: Answer, without: str) -> Esti
 
 def share(hits: Sequence[bool], without: str) -> Estimate:
     return wilson(sum(hits), len(hits)) if hits else Estimate(missing=without)
+
+
+def among_all(cases: Sequence[Case]) -> Estimate | None:
+    """Fleiss' kappa, which is defined where every reader has answered; None where there are not three of them."""
+    readers = {reader for case in cases for reader in case.answers}
+    if len(readers) <= TWO:
+        return None
+    return fleiss_kappa([list(case.decided.values()) for case in cases if len(case.decided) == len(readers)])
 
 
 def between(cases: Sequence[Case], without: str) -> Estimate:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from app.models.figures import Estimate
 from app.statistics import wilson
 from app.trust import agreement
-from app.trust.agreement import cohens_kappa, krippendorffs_alpha
+from app.trust.agreement import cohens_kappa, fleiss_kappa, krippendorffs_alpha
 from worker.method import agreement as method
 
 words = st.sampled_from(["spurious", "relevant", "can't tell"])
@@ -39,6 +39,21 @@ def test_cohens_kappa_is_that_of_the_method(pairs: list[tuple[str, str]], seed: 
 @given(st.lists(st.lists(words, max_size=4), max_size=40), st.integers(0, 5))
 def test_krippendorffs_alpha_is_that_of_the_method(cases: list[list[str]], seed: int) -> None:
     assert same(krippendorffs_alpha(cases, seed), method.krippendorffs_alpha(cases, seed))
+
+
+@quick
+@given(
+    st.integers(2, 5).flatmap(lambda raters: st.lists(st.lists(words, min_size=raters, max_size=raters), min_size=1)),
+    st.integers(0, 5),
+)
+def test_fleiss_kappa_is_that_of_the_method(cases: list[list[str]], seed: int) -> None:
+    names = sorted({each for case in cases for each in case})
+    counts = [[case.count(name) for name in names] for case in cases]
+    assert same(fleiss_kappa(cases, seed), method.fleiss_kappa(counts, seed))
+
+
+def test_fleiss_kappa_of_no_case_says_why() -> None:
+    assert fleiss_kappa([]) == Estimate(missing=agreement.NOT_BY_ALL)
 
 
 def test_kappa_of_two_readers_is_counted_by_hand() -> None:

@@ -3,6 +3,7 @@ import pytest
 from app.db import reading, transaction
 from app.models import Answer, Run, VerdictValue
 from app.models.figures import Estimate
+from app.review.disagreements import disagreements, settle_case
 from app.trust.figures import ALONE, NOBODY, NONE_HERE, Trust, blind_cases, trust_in
 from tests.factories import Loop, add_critique, add_user, whole_loop
 from tests.trusted import judge, read_sample, say
@@ -100,6 +101,33 @@ def test_more_than_two_readers_are_measured_by_alpha(loop: Loop) -> None:
     expected = method.krippendorffs_alpha([list(case.decided.values()) for case in cases], seed=0)
     assert found.readers == 3
     assert figures(found.between) == pytest.approx((expected.value, expected.low, expected.high, expected.n))
+    by_all = [list(case.decided.values()) for case in cases if len(case.decided) == 3]
+    counts = [[case.count(answer) for answer in ("relevant", "spurious")] for case in by_all]
+    of_all = method.fleiss_kappa(counts, seed=0)
+    assert found.fleiss is not None
+    assert figures(found.fleiss) == (of_all.value, of_all.low, of_all.high, of_all.n)
+    assert 0 < found.fleiss.n < 12
+
+
+def test_two_readers_have_no_fleiss_kappa(loop: Loop) -> None:
+    with transaction() as session:
+        read_sample(session, loop.critique, loop.clinician)
+        read_sample(session, loop.critique, add_user(session, "bo"), wrong=6)
+    assert trust(loop).whole.fleiss is None
+
+
+def test_how_a_difference_is_settled_changes_no_figure(loop: Loop) -> None:
+    with transaction() as session:
+        read_sample(session, loop.critique, loop.clinician)
+        read_sample(session, loop.critique, add_user(session, "bo"), wrong=6)
+        judge = add_user(session, "cy")
+    before = trust(loop)
+    with transaction() as session:
+        found, total = disagreements(session, loop.critique, judge, 0, 10)
+        assert total == 6
+        for each in found:
+            settle_case(session, loop.critique, judge, each.cluster.id, Answer.SPURIOUS)
+    assert trust(loop) == before
 
 
 def test_what_is_missing_says_why(loop: Loop) -> None:

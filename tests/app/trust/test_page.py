@@ -94,6 +94,17 @@ def test_every_figure_stands_with_its_n_and_its_interval(loop: Loop, page: Brows
     assert "48 answers were given blind." in text
 
 
+def test_three_readers_are_held_against_each_other_where_all_have_read(loop: Loop, owner: Browser) -> None:
+    for number, name in enumerate(("", "bo", "cy")):
+        with transaction() as session:
+            reader = add_user(session, name) if name else loop.clinician
+            read_sample(session, loop.critique, reader, wrong=2 * number)
+        text = owner.get(address(loop)).text
+        assert ("Fleiss’ kappa" in text) == (name == "cy")
+    assert "On cases that all have read</th>" in text
+    assert "how somebody settled a difference afterwards changes none of them" in text
+
+
 def test_who_is_to_read_blind_learns_nothing_of_the_judge(loop: Loop, page: Browser) -> None:
     with transaction() as session:
         add_bar(session, loop.project, least_cases=2)
