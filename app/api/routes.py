@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.api import critiques, expert, projects, runs, tokens, trust, uploads
+from app.api import adjudication, critiques, expert, projects, runs, tokens, trust, uploads
 from app.api.shapes import Problem
 from app.config import settings
 from app.deps import SignedIn, page
@@ -29,8 +29,8 @@ PREFIX = "/api/v1"
 
 def add_api(app: FastAPI) -> None:
     api = APIRouter(prefix=PREFIX, responses=PROBLEMS)
-    for part in (projects.router, runs.router, critiques.router, trust.router, expert.router, tokens.router):
-        api.include_router(part)
+    for part in (projects, runs, critiques, trust, expert, adjudication, tokens):
+        api.include_router(part.router)
     api.include_router(uploads.router, max_body_size=settings().max_upload_bytes)
     app.include_router(api)
     describe(app)

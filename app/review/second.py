@@ -6,13 +6,24 @@ smallest ones are those that every reader reads blind, which need no second read
 
 from uuid import UUID
 
+from fastapi import HTTPException
 from sqlalchemy import ColumnElement, Select, Subquery, and_, false, select
 from sqlalchemy.sql.elements import SQLCoreOperations
 
-from app.models import Review, Run, User
+from app.languages.catalogue import gettext, msgid
+from app.models import Project, Review, Run, User
 from app.review.answers import answers_by_cluster, is_judged
+from app.trust.lock import owns
 
 EVERY = 2**128  # ids there are
+NOT_SET = msgid("How much is read twice is set by who made the project, or by an administrator.")
+
+
+def set_share(project: Project, user: User, percent: int) -> None:
+    """Raises 403 for everybody but who made the project, and administrators."""
+    if not owns(user, project):
+        raise HTTPException(403, gettext(NOT_SET))
+    project.second_readings = percent
 
 
 def is_chosen(cluster_id: SQLCoreOperations[UUID], percent: int) -> ColumnElement[bool]:

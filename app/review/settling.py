@@ -8,7 +8,6 @@ from fastapi.responses import RedirectResponse
 
 from app.behaviour.pictures import PAGE_SIZE, Shown
 from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
-from app.languages.catalogue import gettext, msgid
 from app.models import Project, Run
 from app.projects.queries import Step, loop_state
 from app.review import disagreements
@@ -16,11 +15,10 @@ from app.review.blind import blind_cases_left, still_open
 from app.review.cases import said_of
 from app.review.current import CurrentCritique
 from app.review.forms import GivenAnswer, Note
+from app.review.second import set_share
 from app.trust.lock import owns
 
 router = APIRouter(prefix="/projects/{project_id}/review")
-
-NOT_SET = msgid("How much is read twice is set by who made the project, or by an administrator.")
 
 
 @router.post("/second")
@@ -30,9 +28,7 @@ def set_second_readings(
     percent: Annotated[int, Form(ge=0, le=100)],
     critique_id: Annotated[UUID, Form()],
 ) -> Response:
-    if not owns(user, project):
-        raise HTTPException(403, gettext(NOT_SET))
-    project.second_readings = percent
+    set_share(project, user, percent)
     return RedirectResponse(f"/projects/{project.id}/review/{critique_id}/disagreements", 303)
 
 
