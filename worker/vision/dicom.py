@@ -52,6 +52,7 @@ TAGS: list[Any] = [
 MOST_READS = 30_000  # three for an entry: far more than the header of one picture needs
 LONGEST_ENTRY = 1 << 20  # bytes; only the pixels are longer
 LONGEST_VALUE = 1 << 10  # bytes, of one that is used
+SIGN = 42, 0x80  # in a JPEG 2000 code stream: the byte that says how a value is coded, and its bit (ISO 15444-1 A.5.1)
 PIXELS, ITEM = b"\xe0\x7f\x10\x00", b"\xfe\xff\x00\xe0"  # tags, as they stand in the file
 RLE_HEADER = 64  # bytes
 Values = npt.NDArray[np.uint8 | np.uint16]
@@ -159,8 +160,13 @@ def _refuse_kind(header: pydicom.Dataset) -> None:
                 "It is a DICOM file with %(depth)s bits a value, which is not read here; export it as PNG.", depth=depth
             )
         )
-    if header.get("PixelRepresentation", 0):
-        raise ImageError(Message("It is a DICOM file with signed values, which is not read here; export it as PNG."))
+    if is_signed(header) and (samples > 1 or header.file_meta.TransferSyntaxUID == uid.JPEGBaseline8Bit):
+        raise ImageError(Message("It is a DICOM file whose picture is not as its header says."))
+
+
+def is_signed(header: pydicom.Dataset) -> bool:
+    """As those of CT are, which lie below 0 where there is air."""
+    return bool(header.get("PixelRepresentation", 0))
 
 
 def _picture(header: pydicom.Dataset) -> Image.Image:
@@ -171,23 +177,32 @@ def _picture(header: pydicom.Dataset) -> Image.Image:
 
 
 def _values(header: pydicom.Dataset) -> Values:
-    """As they are stored: (height, width), or (height, width, 3) in RGB."""
+    """The bits that are stored, as unsigned numbers: (height, width), or (height, width, 3) in RGB."""
     if header.file_meta.TransferSyntaxUID in BY_PILLOW:
         return _by_pillow(header)
     if header.file_meta.TransferSyntaxUID == uid.RLELossless:
         _unpack_runs(header)
-    values: Values = pixel_array(header) & (2**header.BitsStored - 1)
+    stored = pixel_array(header)
+    values: Values = stored.view(f"u{stored.itemsize}") & (2**header.BitsStored - 1)
     return values
+
+
+def _meant(header: pydicom.Dataset) -> npt.NDArray[np.float64]:
+    """What each of the possible stored bits means: below 0 from the half on where values are signed; rescaled."""
+    slope, intercept = _number(header, "RescaleSlope", 1), _number(header, "RescaleIntercept", 0)
+    bits = np.arange(2**header.BitsStored)
+    if is_signed(header):
+        bits[len(bits) // 2 :] -= len(bits)
+    return bits * slope + intercept
 
 
 def _shades(header: pydicom.Dataset, values: Values) -> Values:
     """What each stored value looks like, from 0, black, to 255, or to 65,535 where there are more than 8 bits."""
     deep = header.BitsStored > 8  # noqa: PLR2004
-    slope, intercept = _number(header, "RescaleSlope", 1), _number(header, "RescaleIntercept", 0)
-    possible = np.arange(2**header.BitsStored) * slope + intercept
+    possible = _meant(header)
     if not np.isfinite(possible).all():
         raise ImageError(Message("It is a DICOM file whose header is damaged."))
-    used = possible[[values.min(), values.max()]] if deep else possible
+    used = possible[np.bincount(values.ravel(), minlength=len(possible)) > 0] if deep else possible
     shares = _windowed(header, possible)
     if shares is None:
         shares = (possible - used.min()) / max(float(used.max() - used.min()), np.finfo(float).tiny)
@@ -228,8 +243,13 @@ def _by_pillow(header: pydicom.Dataset) -> Values:
     if header.PhotometricInterpretation == "RGB" and isinstance(picture, JpegImageFile) and _is_taken_for_ybr(picture):
         picture.draft("YCbCr", picture.size)  # as they are, then: only the header knows that they are colours
     values = np.asarray(picture)
-    # Pillow spreads fewer bits over all of its 8 or 16.
-    return values if values.ndim == 3 else values >> (8 * values.itemsize - header.BitsStored)  # noqa: PLR2004
+    if values.ndim == 3:  # noqa: PLR2004
+        return values
+    # Pillow spreads fewer bits over all of its 8 or 16, and moves signed values up by a half: the first bit is turned.
+    at, bit = SIGN
+    turned = 2 ** (header.BitsStored - 1) if is_signed(header) and _fragments(header.PixelData)[at] & bit else 0
+    bits: Values = values >> (8 * values.itemsize - header.BitsStored) ^ turned
+    return bits
 
 
 def _is_taken_for_ybr(picture: JpegImageFile) -> bool:

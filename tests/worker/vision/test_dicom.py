@@ -98,6 +98,43 @@ def test_the_window_lies_on_rescaled_values(function: str, centre: float, width:
     assert np.abs(found - np.rint(65535 * np.array(wanted))).max() <= 1
 
 
+CT = {"PixelRepresentation": 1, "RescaleSlope": 2, "RescaleIntercept": -24}
+AIR_TO_BONE = (np.arange(256, dtype=np.int16) * 11 - 1000).reshape(16, 16)
+
+
+def test_signed_values_are_stretched_from_the_lowest_to_the_highest() -> None:
+    for bits in (12, 16):
+        found = kept(dicom(AIR_TO_BONE, BitsStored=bits, **CT))
+        assert (found == np.rint((AIR_TO_BONE + 1000.0) / 2805 * 65535)).all()
+    eight = np.arange(-128, 128, dtype=np.int8).reshape(16, 16)
+    assert (kept(dicom(eight, PixelRepresentation=1)) == eight.astype(int) + 128).all()
+
+
+def test_signed_bits_above_those_stored_are_not_of_the_picture() -> None:
+    overlaid = (AIR_TO_BONE & np.int16(0x0FFF)) | np.int16(0x1000)
+    assert (kept(dicom(overlaid, **CT)) == kept(dicom(AIR_TO_BONE, **CT))).all()
+
+
+@pytest.mark.parametrize(("centre", "width"), [(40.0, 400.0), (-600.0, 1500.0)])
+def test_the_window_of_a_ct_lies_on_its_hounsfield_units(centre: float, width: float) -> None:
+    units = 2.0 * AIR_TO_BONE - 24
+    wanted = [[windowed(value, centre, width, "LINEAR") for value in row] for row in units.tolist()]
+    for pack in (dicom, rle):
+        found = kept(pack(AIR_TO_BONE, WindowCenter=centre, WindowWidth=width, **CT))
+        assert np.abs(found - np.rint(65535 * np.array(wanted))).max() <= 1
+    negative = {"PhotometricInterpretation": "MONOCHROME1", "WindowCenter": centre, "WindowWidth": width}
+    inverted = kept(dicom(AIR_TO_BONE, **negative, **CT))
+    assert np.abs(inverted.astype(int) - (65535 - found.astype(int))).max() <= 1
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_signed_jpeg_2000_is_read_whether_or_not_its_stream_says_that_it_is_signed(says_so: bool) -> None:
+    held = io.BytesIO()
+    Image.fromarray(AIR_TO_BONE.view(np.uint16)).save(held, "JPEG2000", no_jp2=True, irreversible=False, signed=says_so)
+    data = packed(held.getvalue(), AIR_TO_BONE, JPEG2000Lossless, BitsStored=16, **CT)
+    assert (kept(data) == kept(dicom(AIR_TO_BONE, BitsStored=16, **CT))).all()
+
+
 def test_colours_come_in_any_order() -> None:
     assert (kept(dicom(COLOUR)) == COLOUR).all()
     made = header(COLOUR, PlanarConfiguration=1)
@@ -167,7 +204,8 @@ def test_the_header_says_who_it_is_and_whether_there_is_text_in_the_picture_but_
     ("data", "words"),
     [
         (dicom(GREY, NumberOfFrames=3), "with 3 pictures"),
-        (dicom(GREY.astype(np.int16), PixelRepresentation=1), "with signed values"),
+        (dicom(COLOUR, PixelRepresentation=1), "not as its header says"),
+        (packed(compressed(GREY, "JPEG"), GREY, JPEGBaseline8Bit, PixelRepresentation=1), "not as its header says"),
         (dicom(GREY, Rows=60_000, Columns=60_000), "60000 x 60000 pixels; at most 10,000"),
         (dicom(np.zeros((4, 4), np.uint32), BitsStored=32), "32 bits a value"),
         (dicom(COLOUR.astype(np.uint16)), "16 bits a value"),
