@@ -41,7 +41,10 @@ PORTION = 128
 
 @dataclass(frozen=True)
 class Prepared:
-    """model: the original, on ``device``; chosen: (B,) int64, its alignment set among the training pictures."""
+    """model: the original, on ``device``; chosen: (B,) int64, its alignment set among the training pictures.
+
+    made_with: a short name of the settings and the code that made them.
+    """
 
     plan: Plan
     seed: int
@@ -51,6 +54,7 @@ class Prepared:
     chosen: Tensor
     explained: dict[str, Tensor]
     clusters: ClusterSet
+    made_with: str
 
     @property
     def references(self) -> Tensor:
@@ -84,9 +88,8 @@ def prepare(plan: Plan, seed: int, device: str, folder: Path) -> Prepared:
     found = torch.load(path, weights_only=True)
     model = untrained(plan.recipe, len(plan.classes), seed)
     model.load_state_dict(found["model"])
-    return Prepared(
-        plan, seed, device, data, model.to(device), found["chosen"], found["explained"], described(found["explained"])
-    )
+    clusters = described(found["explained"])
+    return Prepared(plan, seed, device, data, model.to(device), found["chosen"], found["explained"], clusters, of)
 
 
 def _made(plan: Plan, data: Splits, seed: int, device: str) -> dict[str, object]:

@@ -3,14 +3,17 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import torch
 
+from worker import lvlm
 from worker.benchmarks import verdict_errors
-from worker.benchmarks.alignment import measuring, page, prepared, words
+from worker.benchmarks.alignment import lvlm_words, measuring, page, prepared, words
 from worker.benchmarks.alignment import step_cost as steps
-from worker.benchmarks.alignment.arms import ALL, BY_VERDICTS, DEFAULT, RIVALS, Arm, in_order
+from worker.benchmarks.alignment.arms import ALL, BY_VERDICTS, DEFAULT, RIVALS, TOLD, Arm, in_order
 from worker.benchmarks.alignment.gathered import OfSet, figures_of
 from worker.benchmarks.alignment.kept import Result, code_of, digest, load, save
 from worker.benchmarks.alignment.measuring import measured
@@ -19,8 +22,17 @@ from worker.benchmarks.alignment.prepared import Prepared, prepare
 from worker.benchmarks.alignment.training import PLAIN_STRENGTHS, made
 from worker.benchmarks.form import BenchmarkOptions, Figure, figure
 from worker.benchmarks.shortcut_pictures import MissingSetError
-from worker.lvlm import LVLMError
-from worker.method import cluster_features, consensus, counterfactual, evaluation, next_to_review, similarity
+from worker.method import (
+    cluster_features,
+    consensus,
+    counterfactual,
+    critic,
+    evaluation,
+    judge,
+    marks,
+    next_to_review,
+    similarity,
+)
 from worker.method.baselines import decorrelated, groups, last_layer, protocol
 from worker.method.baselines import measured as rivals_measured
 from worker.method.baselines import training as rivals_training
@@ -28,6 +40,7 @@ from worker.method.baselines import training as rivals_training
 WORK, DOCS = Path("build") / "alignment", Path("docs")
 SHARED = code_of(measuring, evaluation, counterfactual)
 BY_WORDS = code_of(words, verdict_errors, consensus, similarity, cluster_features, next_to_review)
+BY_LVLM = code_of(lvlm_words, critic, judge, marks)
 OF_RIVALS = code_of(protocol, rivals_training, rivals_measured, groups, last_layer)
 
 
@@ -80,7 +93,7 @@ def compute(folder: Path, plan: Plan, arms: Sequence[Arm], seed: int) -> None:
     for arm in open_ones:
         try:
             result = _result(arm, shared, folder / str(seed))
-        except LVLMError as why:
+        except lvlm.LVLMError as why:
             print(f"The arm {arm.name} is left out: {why}")
             continue
         save(path_of(folder, seed, arm), made_with(plan, arm), result)
@@ -96,11 +109,20 @@ def made_with(plan: Plan, arm: Arm) -> str:
     code = [prepared.CODE, SHARED]
     if arm.base in {*BY_VERDICTS, "lvlm"}:
         code.append(BY_WORDS)
+    if arm.base == "lvlm":
+        code += [BY_LVLM, _weights()]
     if arm.base == "plain_rrr":
         code.append(digest(PLAIN_STRENGTHS))
     if arm.base == "decorrelated" or arm.base in RIVALS:
         code += [OF_RIVALS, code_of(RIVALS.get(arm.base, decorrelated))]
     return digest({"plan": asdict(plan), "arm": arm.name, "code": code})
+
+
+@cache
+def _weights() -> str:
+    """A short name of the embedded LVLM's weights."""
+    files = sorted(path for path in lvlm.WEIGHTS.rglob("*") if path.is_file())
+    return digest([(path.name, sha256(path.read_bytes()).hexdigest()) for path in files])
 
 
 def of_set(folder: Path, plan: Plan, arms: Sequence[Arm], seeds: Sequence[int]) -> OfSet:
@@ -132,8 +154,10 @@ def _result(arm: Arm, shared: Prepared, folder: Path) -> Result:
     began = time.monotonic()
     try:
         trained = made(arm, shared, folder)
-    # A rival says so where the data have no groups for it.
     except ValueError as why:
+        # A rival says so where the data have no groups for it; ours have no such excuse.
+        if arm.base not in TOLD:
+            raise
         return Result(impossible=str(why))
     seconds = time.monotonic() - began
     return replace(measured(trained.model, shared), chosen=trained.chosen, seconds=seconds)
