@@ -51,17 +51,29 @@ cli.add_typer(words.words, name="lvlm")
 
 @cli.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="clustering, consensus, decoymnist, lvlm or pages.")],
+    name: Annotated[str, typer.Argument(help="alignment, clustering, consensus, decoymnist, lvlm or pages.")],
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
+    sets: Annotated[str, typer.Option(help="alignment: only these, with commas between.")] = "",
+    arms: Annotated[str, typer.Option(help="alignment: only these, with commas between.")] = "",
+    size: Annotated[int | None, typer.Option(help="alignment: of real pictures, in pixels a side.")] = None,
+    work: Annotated[Path | None, typer.Option(help="alignment: folder for what is kept; else build/alignment.")] = None,
 ) -> None:
     """Measure the method or the pages; prints a table and writes the figures as JSON."""
     from worker.benchmarks import catalogue
+    from worker.benchmarks.alignment.arms import UnknownArmError
+    from worker.benchmarks.alignment.run import UnknownSetError
+    from worker.benchmarks.form import BenchmarkOptions
 
+    options = BenchmarkOptions(seeds, sets=_listed(sets), arms=_listed(arms), size=size, work=work)
     try:
-        catalogue.run(name, seeds, json_file)
-    except catalogue.UnknownBenchmarkError as error:
+        catalogue.run(name, options, json_file)
+    except (catalogue.UnknownBenchmarkError, UnknownArmError, UnknownSetError) as error:
         raise CommandError(str(error)) from error
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 @cli.command()

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from worker.benchmarks import clustering, consensus, decoymnist, lvlm, pages
+from worker.benchmarks.alignment import run as alignment
 from worker.benchmarks.form import BenchmarkOptions, Figure, Report, commit, machine, show, write
 
 BENCHMARKS: dict[str, Callable[[BenchmarkOptions], list[Figure]]] = {
+    "alignment": alignment.measure,
     "clustering": clustering.measure,
     "consensus": consensus.measure,
     "decoymnist": decoymnist.measure,
@@ -20,14 +23,18 @@ class UnknownBenchmarkError(Exception):
     """There is no benchmark of that name; the message lists those there are."""
 
 
-def run(name: str, seeds: int = 3, path: Path | None = None, *, quick: bool = False) -> Report:
+def run(name: str, options: BenchmarkOptions, path: Path | None = None) -> Report:
     """Measure, print the table, and write the figures to ``path`` if one is given. Raises UnknownBenchmarkError."""
     if name not in BENCHMARKS:
         raise UnknownBenchmarkError(f"There is no benchmark {name!r}. There are: {', '.join(sorted(BENCHMARKS))}.")
     started = time.monotonic()
-    figures = tuple(BENCHMARKS[name](BenchmarkOptions(seeds=seeds, quick=quick)))
-    report = Report(name, commit(), machine(), seeds, time.monotonic() - started, figures)
-    show(report)
-    if path is not None:
-        write(report, path)
-    return report
+
+    def report(figures: list[Figure]) -> Report:
+        found = Report(name, commit(), machine(), options.seeds, time.monotonic() - started, tuple(figures))
+        if path is not None:
+            write(found, path)
+        return found
+
+    found = report(BENCHMARKS[name](replace(options, so_far=report)))
+    show(found)
+    return found

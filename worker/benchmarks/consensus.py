@@ -13,7 +13,7 @@ import numpy as np
 from worker.benchmarks.cluster_sets import RECIPES, ClusterSet, cluster_set
 from worker.benchmarks.form import BenchmarkOptions, Figure, figure
 from worker.benchmarks.shortcut_pictures import MissingSetError
-from worker.benchmarks.verdict_errors import Flags, independent, misjudged_kind, of_one_class, spoken
+from worker.benchmarks.verdict_errors import SYSTEMATIC, Flags, erring
 from worker.method.agreement import sensitivity, specificity
 from worker.method.consensus import Probe, consensus, probe
 from worker.method.next_to_review import next_to_review
@@ -21,7 +21,7 @@ from worker.method.next_to_review import next_to_review
 QUICK_SETS = ("digits", "synthetic_lesions")
 SEED = 0
 REVIEWS, BATCH = 24, 4
-RATES = {"error_13": 0.13, "error_25": 0.25}
+RATES = {"error_13": "13", "error_25": "25"}
 HEADLINES = (*RATES, "systematic_class", "systematic_all")
 # A figure's name without the set -> its value in each draw.
 Measured = dict[str, list[float]]
@@ -67,9 +67,8 @@ def _of_set(data: ClusterSet, draws: int) -> Measured:
             "prevalence": float(data.truth.mean()),
             "never_spurious": balanced(np.zeros_like(data.truth), data.truth),
         }
-        for name, rate in RATES.items():
-            generator = np.random.default_rng([draw, int(100 * rate)])
-            values |= _alone(name, _judged(data, independent(data.truth, rate, generator), generator))
+        for name, error in RATES.items():
+            values |= _alone(name, _judged(data, error, draw))
         values |= _systematic(data, draw)
         for name, value in values.items():
             measured.setdefault(name, []).append(value)
@@ -86,23 +85,20 @@ def _alone(name: str, judged: _Judged) -> dict[str, float]:
 
 def _systematic(data: ClusterSet, draw: int) -> dict[str, float]:
     values = dict[str, float]()
-    for name in ("systematic_class", "systematic_all"):
-        generator = np.random.default_rng(draw)
-        kind = misjudged_kind(data.truth, data.places, draw, generator)
-        if name == "systematic_class":
-            kind = of_one_class(kind, data.clusters.classes, draw)
-        judged = _judged(data, data.truth ^ kind, generator)
+    for error in SYSTEMATIC:
+        name, judged = f"systematic_{error}", _judged(data, error, draw)
         values |= {
             name: judged.after(reviews(judged.found, data.truth)),
             f"{name}.judge": balanced(judged.verdicts, data.truth),
             f"{name}.before_review": judged.after({}),
-            f"{name}.random_reviews": judged.after(_at_random(data.truth, generator)),
+            f"{name}.random_reviews": judged.after(_at_random(data.truth, np.random.default_rng([draw, REVIEWS]))),
         }
     return values
 
 
-def _judged(data: ClusterSet, verdicts: Flags, generator: np.random.Generator) -> _Judged:
-    return _Judged(data, verdicts, probe(data.clusters, spoken(verdicts, generator)))
+def _judged(data: ClusterSet, error: str, draw: int) -> _Judged:
+    said = erring(error, data.truth, data.places, data.clusters.classes, draw)
+    return _Judged(data, said.verdicts, probe(data.clusters, said.words))
 
 
 def reviews(found: Probe, truth: Flags) -> dict[int, bool]:

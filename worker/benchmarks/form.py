@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,10 +31,19 @@ class Figure:
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """seeds: how many, from 0; quick: the same path on a fraction of the data, for tests."""
+    """seeds: how many, from 0; quick: the same path on a fraction of the data, for tests.
+
+    For those that take hours: sets and arms, all where none are named; size: of real pictures, in pixels a side; work:
+    the folder of what is kept; so_far: takes the figures of what is done, again and again.
+    """
 
     seeds: int = 3
     quick: bool = False
+    sets: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+    size: int | None = None
+    work: Path | None = None
+    so_far: Callable[[list[Figure]], object] = lambda _: None
 
 
 @dataclass(frozen=True)

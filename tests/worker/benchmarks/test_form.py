@@ -38,7 +38,7 @@ def test_a_run_prints_a_table_and_writes_the_one_form(
 
     monkeypatch.setitem(catalogue.BENCHMARKS, "made_up", measure)
     path = tmp_path / "new" / "made_up.json"
-    catalogue.run("made_up", 3, path)
+    catalogue.run("made_up", BenchmarkOptions(3), path)
     written = json.loads(path.read_text())
     assert list(written) == ["benchmark", "commit", "machine", "seeds", "seconds", "figures"]
     assert (written["benchmark"], written["seeds"]) == ("made_up", 3)
@@ -48,9 +48,9 @@ def test_a_run_prints_a_table_and_writes_the_one_form(
 
 
 def test_an_unknown_benchmark_is_refused_with_the_names_there_are() -> None:
-    named = "There are: clustering, consensus, decoymnist, lvlm"
+    named = "There are: alignment, clustering, consensus, decoymnist, lvlm"
     with pytest.raises(catalogue.UnknownBenchmarkError, match=rf"no benchmark 'x'. {named}"):
-        catalogue.run("x")
+        catalogue.run("x", BenchmarkOptions())
 
 
 def test_a_checkout_without_git_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

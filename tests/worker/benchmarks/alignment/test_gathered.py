@@ -1,0 +1,41 @@
+import pytest
+
+from tests.worker.benchmarks.alignment.results import of_knees
+from worker.benchmarks.alignment.arms import Arm
+from worker.benchmarks.alignment.gathered import CONTROL, figures_of
+
+SEVEN = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+def test_every_seed_is_compared_with_the_original_of_the_same_seed() -> None:
+    found = of_knees({"original": (0.2, 0.4), "consistency": (0.5, 0.5)})
+    assert found.differences(Arm("consistency"), "wga") == pytest.approx({0: 0.3, 1: 0.1})
+
+
+def test_a_seed_without_its_original_is_no_pair() -> None:
+    found = of_knees({"original": (0.2,), "control": (0.3, 0.4), "consistency": (0.5, 0.6)})
+    assert found.differences(Arm("consistency"), "wga") == pytest.approx({0: 0.3})
+    assert found.differences(Arm("consistency"), "wga", CONTROL) == pytest.approx({0: 0.2, 1: 0.2})
+
+
+def test_seven_seeds_that_all_gain_have_the_smallest_p_there_is() -> None:
+    gained = tuple(value + 0.01 * (n + 1) for n, value in enumerate(SEVEN))
+    found = of_knees({"original": SEVEN, "control": SEVEN, "consistency": gained})
+    assert found.p(Arm("consistency")) == 2 / 2**7
+    assert found.p(Arm("consistency"), CONTROL) == 2 / 2**7
+    assert found.p(CONTROL) == 1
+    assert found.p(Arm("original")) is None
+
+
+def test_figures_have_the_set_and_the_arm_in_their_names() -> None:
+    found = {
+        figure.name: figure for figure in figures_of(of_knees({"original": (0.2, 0.4), "consensus_25": (0.5, 0.5)}))
+    }
+    assert found["alignment.synthetic_knees.consensus_25.wga"].values == (0.5, 0.5)
+    assert found["alignment.synthetic_knees.consensus_25.dwga"].value == pytest.approx(0.2)
+    assert found["alignment.synthetic_knees.consensus_25.p"].value == 0.5
+    assert "alignment.synthetic_knees.consensus_25.p_control" not in found
+    assert "alignment.synthetic_knees.original.dwga" not in found
+    assert {name.rpartition(".")[2] for name in found} == {
+        *("wga", "aga", "accuracy", "flip", "mu_align", "evidence", "dwga", "daga", "daccuracy", "p"),
+    }

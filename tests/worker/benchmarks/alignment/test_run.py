@@ -1,0 +1,136 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.config import settings
+from worker import lvlm
+from worker.benchmarks.alignment import run, step_cost
+from worker.benchmarks.alignment.arms import UnknownArmError, parsed
+from worker.benchmarks.alignment.plans import planned
+from worker.benchmarks.alignment.step_cost import ratios
+from worker.benchmarks.form import BenchmarkOptions, figure
+
+ARMS = ("original", "control", "consistency", "consensus_25")
+PLAN = planned("digits", quick=True)
+
+
+@pytest.fixture(autouse=True)
+def _free_step_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_cost, "ratios", lambda **_: [1.5])
+
+
+def options(work: Path, **more: object) -> BenchmarkOptions:
+    given = {"seeds": 1, "quick": True, "sets": ("digits",), "arms": ARMS, "work": work, **more}
+    return BenchmarkOptions(**given)
+
+
+def kept(work: Path) -> dict[str, dict]:
+    """The figures in every file, without the seconds that they took."""
+    paths = sorted(work.glob("*/*/*.json"))
+    held = {str(path.relative_to(work)): json.loads(path.read_text()) for path in paths}
+    for one in held.values():
+        one["result"].pop("seconds")
+    return held
+
+
+def test_a_killed_command_goes_on_and_ends_like_an_unbroken_one(tmp_path: Path, monkeypatch) -> None:
+    whole = run.measure(options(tmp_path / "whole"))
+    measured, calls = run.measured, []
+
+    def killed_at_the_third(model, prepared):
+        calls.append(model)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return measured(model, prepared)
+
+    monkeypatch.setattr(run, "measured", killed_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        run.measure(options(tmp_path / "broken"))
+    assert set(kept(tmp_path / "broken")) == {"digits/0/original.json", "digits/0/control.json"}
+    again = run.measure(options(tmp_path / "broken"))
+    assert len(calls) == 5
+    assert again == whole
+    assert kept(tmp_path / "broken") == kept(tmp_path / "whole")
+
+
+def test_more_arms_or_seeds_compute_only_what_is_missing(tmp_path: Path, monkeypatch) -> None:
+    run.measure(options(tmp_path, arms=("original",)))
+    made, trained = run.made, []
+
+    def noted(arm, prepared, folder):
+        trained.append((prepared.seed, arm.name))
+        return made(arm, prepared, folder)
+
+    monkeypatch.setattr(run, "made", noted)
+    found = run.measure(options(tmp_path, arms=("original", "control"), seeds=2))
+    assert trained == [(0, "control"), (1, "original"), (1, "control")]
+    assert next(one for one in found if one.name == "alignment.digits.control.accuracy").n == 2
+    assert len(list(tmp_path.glob("digits/0/original-*.pt"))) == 1
+
+
+def test_a_result_of_other_settings_is_made_anew_and_not_shown(tmp_path: Path) -> None:
+    run.compute(tmp_path / "digits", PLAN, [parsed("original")], 0)
+    other = replace(PLAN, realignment=replace(PLAN.realignment, epochs=2))
+    assert run.of_set(tmp_path / "digits", PLAN, [parsed("original")], range(1)).results
+    assert not run.of_set(tmp_path / "digits", other, [parsed("original")], range(1)).results
+
+
+def test_the_page_is_of_all_that_is_kept_and_is_written_after_every_seed(tmp_path: Path) -> None:
+    seen = []
+    run.measure(options(tmp_path, arms=("original", "control")))
+    run.measure(options(tmp_path, arms=("original",), seeds=2, so_far=seen.append))
+    assert [one[0].n for one in seen] == [1, 2]
+    page = (tmp_path / "results.md").read_text()
+    assert "| control |" in page
+    assert "**Incomplete**: fewer than 7 seeds of original, control." in page
+
+
+def test_a_set_that_is_not_here_is_left_out_and_that_is_said(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("RIGHTREASONS_REAL_DATA", str(tmp_path / "none"))
+    settings.cache_clear()
+    try:
+        found = run.measure(options(tmp_path, sets=("knees",), size=224))
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+    assert "The set knees_224 is left out: There is no" in capsys.readouterr().out
+    assert "## knees_224\n\nLeft out on the machine that wrote this last:" in (tmp_path / "results.md").read_text()
+    assert [one.name for one in found] == ["alignment.step_cost"]
+
+
+def test_without_the_lvlms_weights_its_arm_is_left_out_and_that_is_said(tmp_path: Path, monkeypatch, capsys) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise lvlm.LVLMError("There are no weights.")
+
+    monkeypatch.setattr(lvlm, "load", missing)
+    run.measure(options(tmp_path, arms=("lvlm", "original")))
+    assert "The arm lvlm is left out: There are no weights." in capsys.readouterr().out
+    assert list(kept(tmp_path)) == ["digits/0/original.json"]
+
+
+def test_a_rival_that_needs_groups_the_set_has_not_is_kept_as_impossible(tmp_path: Path) -> None:
+    run.measure(options(tmp_path, arms=("original", "decorrelated")))
+    held = kept(tmp_path)["digits/0/decorrelated.json"]["result"]
+    assert held["figures"] == {}
+    assert "Every artefact is missing in some class" in held["impossible"]
+
+
+def test_sets_and_arms_that_there_are_not_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(run.UnknownSetError, match=r"no set 'hips'\. There are: digits, synthetic_knees"):
+        run.measure(options(tmp_path, sets=("hips",)))
+    with pytest.raises(UnknownArmError, match="no arm 'hope'"):
+        run.measure(options(tmp_path, arms=("hope",)))
+
+
+def test_the_cost_of_a_step_is_measured_once(tmp_path: Path, monkeypatch) -> None:
+    run.measure(options(tmp_path, arms=("original",)))
+    monkeypatch.setattr(step_cost, "ratios", None)  # would fail if it were called
+    found = run.measure(options(tmp_path, arms=("original",)))
+    assert found[-1] == figure("alignment.step_cost", [1.5])
+
+
+def test_a_step_of_consistency_costs_more_than_one_of_plain_training() -> None:
+    (ratio,) = ratios(quick=True)
+    assert 1 < ratio < 4

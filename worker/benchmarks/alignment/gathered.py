@@ -1,0 +1,59 @@
+"""Results over seeds: the figures of every arm, each seed paired with the original and the control of the same seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from worker.benchmarks.alignment.arms import Arm
+from worker.benchmarks.alignment.kept import Result
+from worker.benchmarks.alignment.plans import Plan
+from worker.benchmarks.form import Figure, figure
+from worker.method.significance import wilcoxon
+
+ORIGINAL, CONTROL = Arm("original"), Arm("control")
+MEASURED = ("wga", "aga", "accuracy", "flip", "mu_align", "evidence")
+# What is told as the difference to the original as well.
+PAIRED = ("wga", "aga", "accuracy")
+
+
+@dataclass(frozen=True)
+class OfSet:
+    """Arm -> seed -> result. missing: why the set cannot be had on this machine; empty where it can."""
+
+    plan: Plan
+    results: Mapping[Arm, Mapping[int, Result]]
+    missing: str = ""
+
+    def values(self, arm: Arm, name: str) -> dict[int, float]:
+        """One measured value for every seed that has it."""
+        found = self.results.get(arm, {})
+        return {seed: found[seed].figures[name] for seed in sorted(found) if name in found[seed].figures}
+
+    def differences(self, arm: Arm, name: str, to: Arm = ORIGINAL) -> dict[int, float]:
+        """The arm's values minus those of another arm on the same seeds."""
+        other = self.values(to, name)
+        return {seed: value - other[seed] for seed, value in self.values(arm, name).items() if seed in other}
+
+    def p(self, arm: Arm, to: Arm = ORIGINAL) -> float | None:
+        """Wilcoxon's signed-rank test of worst-group accuracy on paired seeds, or None where there are no pairs."""
+        differences = self.differences(arm, "wga", to)
+        if arm == to or not differences:
+            return None
+        return wilcoxon([0.0] * len(differences), list(differences.values())).p
+
+
+def figures_of(found: OfSet) -> list[Figure]:
+    """``alignment.SET.ARM.wga`` and the like, of every arm that has results."""
+    return [
+        figure(f"alignment.{found.plan.name}.{arm.name}.{name}", values)
+        for arm in found.results
+        for name, values in _named(found, arm).items()
+        if values
+    ]
+
+
+def _named(found: OfSet, arm: Arm) -> dict[str, list[float]]:
+    named = {name: list(found.values(arm, name).values()) for name in MEASURED}
+    if arm != ORIGINAL:
+        named |= {f"d{name}": list(found.differences(arm, name).values()) for name in PAIRED}
+    tested = {"p": found.p(arm), "p_control": found.p(arm, CONTROL) if arm != ORIGINAL else None}
+    return named | {name: [value] for name, value in tested.items() if value is not None}

@@ -1,0 +1,154 @@
+"""docs/results.md: a table, a plot and every seed of each set, written from what is kept and by nothing else."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from worker.benchmarks.alignment.arms import Arm
+from worker.benchmarks.alignment.gathered import CONTROL, ORIGINAL, OfSet
+from worker.benchmarks.alignment.plans import CHOSEN, Plan
+from worker.benchmarks.alignment.plot import drawn
+from worker.benchmarks.form import Figure
+
+SEEDS = 7
+HEAD = f"""# What realignment reaches
+
+Written by `rightreasons benchmark alignment` and by nothing else; the code that is measured is the product's own.
+Each model learns a shortcut first (*original*). Every arm goes on from the same original of a seed, on the same
+pictures, for as many steps. An arm named with a number follows verdicts of which so many percent are wrong at random
+(50 is pure noise); `class` and `all` stand for a judge that is wrong about a kind of region, in one class or in all,
+where 24 clusters chosen by the system are reviewed and answered truly. Errors are the same for every arm of a seed.
+
+**WGA** is the accuracy of the worst group of test images (class with artefact), **AGA** the mean over groups; *d* is
+the difference to the original of the same seed. **Flip** is the share of test predictions that change when an artefact
+of the other class is added; **evidence** the share of the positive evidence that lies on the artefact, **off
+artefact** mu_Align, both over test images that show one, to be read beside the accuracy. *p* is Wilcoxon's signed-rank
+test of WGA over paired seeds, against the original and against the control: {SEEDS} seeds can give .016, five .06, and
+fewer say nothing. *s* is the training by the clock, tuning included, on a machine that others used too. Means stand
+with their standard deviation over *n* seeds.
+
+Arms: *control* takes the same steps without a correction. *plain_rrr* and *normalised_rrr* penalise gradients (Ross et
+al. 2017). *consistency* is ours, on true verdicts on the clusters unless it says otherwise; *consensus* the same after
+the consensus over images; *lvlm* the embedded LVLM's verdicts, consensus and 24 reviews. *true_masks* takes the true
+masks for the clusters, *decorrelated* a training set in which label and artefact tell nothing of each other: bounds.
+The others are rivals; in brackets stands what a rival is told that our arms are not, or, for masks, are too.
+"""
+COLUMNS = ("arm", "WGA", "dWGA", "dAGA", "accuracy", "flip", "off artefact", "evidence", "p", "p control", "s", "n")
+
+
+def write(folder: Path, sets: Sequence[OfSet], cost: Figure) -> None:
+    """results.md and a plot for each set that has results, in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for found in sets:
+        if found.results:
+            (folder / _plot(found.plan)).write_text(drawn(found), encoding="utf-8")
+    parts = [HEAD, CHOSEN, _cost(cost), *("\n".join(_section(found)) for found in sets)]
+    (folder / "results.md").write_text("\n".join(part.rstrip("\n") + "\n" for part in parts), encoding="utf-8")
+
+
+def _plot(plan: Plan) -> str:
+    return f"alignment_{plan.name}.svg"
+
+
+def _cost(cost: Figure) -> str:
+    return (
+        f"A step of consistency takes {cost.value:.2f} times as long as one of the control on the same batches "
+        f"(one thread, small CNN at 72 pixels, {cost.n} interleaved repeats, {min(cost.values):.2f} to "
+        f"{max(cost.values):.2f})."
+    )
+
+
+def _section(found: OfSet) -> Iterator[str]:
+    yield f"## {found.plan.name}\n"
+    if found.missing:
+        yield f"Left out on the machine that wrote this last: {found.missing}\n"
+    if not found.results:
+        return
+    yield _of_plan(found.plan)
+    yield _complete(found)
+    yield f"![Worst-group accuracy of every arm and seed]({_plot(found.plan)})\n"
+    yield from _table([COLUMNS, *(_row(found, arm) for arm in found.results if found.values(arm, "accuracy"))])
+    yield from _impossible(found)
+    yield "\nWorst-group accuracy of every seed:\n"
+    yield from _table(_by_seed(found))
+    yield "\nAccuracy of every group, the mean over seeds:\n"
+    yield from _table(_by_group(found))
+
+
+def _of_plan(plan: Plan) -> str:
+    recipe, how = plan.recipe, plan.realignment
+    return (
+        f"{recipe.architecture} at {recipe.size} pixels; original: {recipe.epochs} epochs at {recipe.learning_rate:g}. "
+        f"Alignment set: {recipe.images} training images, `{plan.strategy}`; clusters of DeepLIFT SHAP with "
+        f"{recipe.references} references, sharpening {recipe.sharpening:g}, support {recipe.support:g}. Realignment: "
+        f"{how.epochs} epochs at {how.learning_rate:g}, batches of {how.batch_size}, c = {how.consistency:g}, paste "
+        f"{how.paste_probability:g}.\n"
+    )
+
+
+def _complete(found: OfSet) -> str:
+    short = [arm.name for arm, results in found.results.items() if len(results) < SEEDS]
+    if not short:
+        return f"Every arm has {SEEDS} seeds or more.\n"
+    return f"**Incomplete**: fewer than {SEEDS} seeds of {', '.join(short)}.\n"
+
+
+def _row(found: OfSet, arm: Arm) -> tuple[str, ...]:
+    seconds = [result.seconds for result in found.results[arm].values()]
+    return (
+        f"{arm.name} ({arm.told})" if arm.told else arm.name,
+        _spread(found.values(arm, "wga")),
+        "" if arm == ORIGINAL else _spread(found.differences(arm, "wga"), sign="+"),
+        "" if arm == ORIGINAL else _spread(found.differences(arm, "aga"), sign="+"),
+        *(_spread(found.values(arm, name)) for name in ("accuracy", "flip", "mu_align", "evidence")),
+        _p(found.p(arm)),
+        "" if arm == ORIGINAL else _p(found.p(arm, CONTROL)),
+        f"{mean(seconds):.0f}",
+        str(len(seconds)),
+    )
+
+
+def _spread(values: Mapping[int, float], sign: str = "") -> str:
+    """The mean, and the standard deviation where there is one."""
+    if not values:
+        return ""
+    told = f"{mean(values.values()):{sign}.3f}"
+    return f"{told} ± {stdev(values.values()):.3f}" if len(values) > 1 else told
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _impossible(found: OfSet) -> Iterator[str]:
+    for arm, results in found.results.items():
+        if why := next((result.impossible for result in results.values() if result.impossible), ""):
+            yield f"\n{arm.name} is not possible here: {why}"
+
+
+def _by_seed(found: OfSet) -> list[tuple[str, ...]]:
+    seeds = sorted({seed for results in found.results.values() for seed in results})
+    rows = [("arm", *(f"seed {seed}" for seed in seeds))]
+    for arm in found.results:
+        values = found.values(arm, "wga")
+        told = [f"{values[seed]:.3f}" if seed in values else "" for seed in seeds]
+        rows += [(arm.name, *told)] if values else []
+    return rows
+
+
+def _by_group(found: OfSet) -> list[tuple[str, ...]]:
+    names = sorted({name for results in found.results.values() for one in results.values() for name in one.groups})
+    rows = [("arm", *names)]
+    for arm, results in found.results.items():
+        held = [result.groups for result in results.values() if result.groups]
+        if held:
+            means = [[groups[name] for groups in held if name in groups] for name in names]
+            rows.append((arm.name, *(f"{mean(values):.2f}" if values else "" for values in means)))
+    return rows
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(rows[0])} |"
+    yield f"|{'---|' * len(rows[0])}"
+    for row in rows[1:]:
+        yield f"| {' | '.join(row)} |"

@@ -1,0 +1,107 @@
+"""What all arms of a seed share: the pictures, the model that learned the shortcut, and its explained alignment set."""
+
+import copy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from worker.benchmarks import cluster_sets, shortcut_pictures
+from worker.benchmarks.alignment.kept import code_of, digest
+from worker.benchmarks.alignment.plans import Plan
+from worker.benchmarks.cluster_sets import ClusterSet, described, explained, trained, untrained
+from worker.benchmarks.shortcut_pictures import Splits, splits
+from worker.datasets import digits
+from worker.datasets.synthetic import drawing, knees, lesions, shortcut
+from worker.method import attribution, clustering, losses, masks, realignment, sampling
+from worker.method.realignment import AlignmentImages
+from worker.vision import training as first_training
+from worker.vision.baselines import baselines
+
+# What decides the original and its explanations, beside the settings.
+CODE = code_of(
+    cluster_sets,
+    shortcut_pictures,
+    digits,
+    drawing,
+    knees,
+    lesions,
+    shortcut,
+    first_training,
+    realignment,
+    losses,
+    sampling,
+    attribution,
+    clustering,
+    masks,
+)
+PORTION = 128
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """model: the original, on ``device``; chosen: (B,) int64, its alignment set among the training pictures.
+
+    made_with: a short name of the settings and the code that made them.
+    """
+
+    plan: Plan
+    seed: int
+    device: str
+    data: Splits
+    model: nn.Module
+    chosen: Tensor
+    explained: dict[str, Tensor]
+    clusters: ClusterSet
+    made_with: str
+
+    @property
+    def references(self) -> Tensor:
+        """The pictures that every explanation of the seed compares with: (R, C, S, S)."""
+        return baselines(self.data.train.images, self.plan.recipe.references, self.seed)
+
+    def copy(self) -> nn.Module:
+        return copy.deepcopy(self.model)
+
+    def untrained(self) -> nn.Module:
+        return untrained(self.plan.recipe, len(self.plan.classes), self.seed).to(self.device)
+
+    def aligned(self, masks: Tensor) -> AlignmentImages:
+        """masks: (B, 1, S, S), 1 where the model must not look."""
+        return AlignmentImages(self.data.train.images[self.chosen], self.data.train.labels[self.chosen], masks)
+
+
+def prepare(plan: Plan, seed: int, device: str, folder: Path) -> Prepared:
+    """Made once and kept in the folder under a name that changes with the settings and the code.
+
+    Raises MissingSetError where the set cannot be had.
+    """
+    data = splits(plan.source, plan.counts, plan.recipe.preprocessing, seed)
+    of = digest({"recipe": asdict(plan.recipe), "strategy": plan.strategy, "counts": plan.counts, "code": CODE})
+    path = folder / f"original-{of}.pt"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        torch.save(_made(plan, data, seed, device), draft)
+        draft.replace(path)
+    found = torch.load(path, weights_only=True)
+    model = untrained(plan.recipe, len(plan.classes), seed)
+    model.load_state_dict(found["model"])
+    clusters = described(found["explained"])
+    return Prepared(plan, seed, device, data, model.to(device), found["chosen"], found["explained"], clusters, of)
+
+
+def _made(plan: Plan, data: Splits, seed: int, device: str) -> dict[str, object]:
+    model = trained(plan.recipe, data.train, seed, device)
+    logits = logits_of(model, data.train.images)
+    chosen = sampling.alignment_set(logits, data.train.labels, plan.recipe.images, plan.strategy, seed)
+    found = explained(model, data.train, chosen, plan.recipe, seed)
+    return {"model": model.cpu().state_dict(), "chosen": chosen, "explained": found}
+
+
+def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+    """(N, C, S, S) -> (N, K) on the CPU."""
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        return torch.cat([model(portion.to(device)).cpu() for portion in torch.split(images, PORTION)])

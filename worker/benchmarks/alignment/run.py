@@ -1,0 +1,178 @@
+"""Every set, seed and arm that is asked for: what is kept already stays, what is missing is computed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+
+from worker import lvlm
+from worker.benchmarks import verdict_errors
+from worker.benchmarks.alignment import lvlm_words, measuring, page, prepared, words
+from worker.benchmarks.alignment import step_cost as steps
+from worker.benchmarks.alignment.arms import ALL, BY_VERDICTS, DEFAULT, RIVALS, TOLD, Arm, in_order
+from worker.benchmarks.alignment.gathered import OfSet, figures_of
+from worker.benchmarks.alignment.kept import Result, code_of, digest, load, save
+from worker.benchmarks.alignment.measuring import measured
+from worker.benchmarks.alignment.plans import NAMES, Plan, is_size_of_real, named, planned
+from worker.benchmarks.alignment.prepared import Prepared, prepare
+from worker.benchmarks.alignment.training import PLAIN_STRENGTHS, made
+from worker.benchmarks.form import BenchmarkOptions, Figure, figure
+from worker.benchmarks.shortcut_pictures import MissingSetError
+from worker.method import (
+    cluster_features,
+    consensus,
+    counterfactual,
+    critic,
+    evaluation,
+    judge,
+    marks,
+    next_to_review,
+    similarity,
+)
+from worker.method.baselines import decorrelated, groups, last_layer, protocol
+from worker.method.baselines import measured as rivals_measured
+from worker.method.baselines import training as rivals_training
+
+WORK, DOCS = Path("build") / "alignment", Path("docs")
+SHARED = code_of(measuring, evaluation, counterfactual)
+BY_WORDS = code_of(words, verdict_errors, consensus, similarity, cluster_features, next_to_review)
+BY_LVLM = code_of(lvlm_words, critic, judge, marks)
+OF_RIVALS = code_of(protocol, rivals_training, rivals_measured, groups, last_layer)
+
+
+class UnknownSetError(ValueError):
+    """There is no set of that name; the message lists those there are."""
+
+
+def measure(options: BenchmarkOptions) -> list[Figure]:
+    """Figures of the sets and arms asked for, over the seeds from 0 on.
+
+    The page, its plots and the figures so far are written after every seed; the page is of all that is kept. Raises
+    UnknownSetError, UnknownArmError.
+    """
+    arms, plans = in_order(options.arms or DEFAULT), _plans(options)
+    work, missing = options.work or WORK, dict[str, str]()
+    docs = work if options.quick else DOCS
+    cost = _step_cost(work / "step_cost.json", quick=options.quick)
+
+    def so_far() -> list[Figure]:
+        page.write(docs, everything(work, missing, quick=options.quick), cost)
+        found = [of_set(work / plan.name, plan, arms, range(options.seeds)) for plan in plans]
+        return [*(figure for one in found for figure in figures_of(one)), cost]
+
+    for plan in plans:
+        for seed in range(options.seeds):
+            try:
+                compute(work / plan.name, plan, arms, seed)
+            except MissingSetError as why:
+                missing[plan.name] = str(why)
+                print(f"The set {plan.name} is left out: {why}")
+                break
+            options.so_far(so_far())
+    return so_far()
+
+
+def _plans(options: BenchmarkOptions) -> list[Plan]:
+    unknown = [name for name in options.sets if name not in NAMES]
+    if unknown:
+        raise UnknownSetError(f"There is no set {unknown[0]!r}. There are: {', '.join(NAMES)}.")
+    return [planned(name, options.size, quick=options.quick) for name in options.sets or NAMES]
+
+
+def compute(folder: Path, plan: Plan, arms: Sequence[Arm], seed: int) -> None:
+    """Train and measure those of the arms that are not kept yet. Raises MissingSetError."""
+    open_ones = [arm for arm in arms if load(path_of(folder, seed, arm), made_with(plan, arm)) is None]
+    if not open_ones:
+        return
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    shared = prepare(plan, seed, device, folder / str(seed))
+    for arm in open_ones:
+        try:
+            result = _result(arm, shared, folder / str(seed))
+        except lvlm.LVLMError as why:
+            print(f"The arm {arm.name} is left out: {why}")
+            continue
+        save(path_of(folder, seed, arm), made_with(plan, arm), result)
+        print(f"{plan.name}, seed {seed}, {arm.name}: {result.seconds:.0f} s, {_line(result)}", flush=True)
+
+
+def path_of(folder: Path, seed: int, arm: Arm) -> Path:
+    return folder / str(seed) / f"{arm.name}.json"
+
+
+def made_with(plan: Plan, arm: Arm) -> str:
+    """A short name of all that decides an arm's figures but the seed."""
+    code = [prepared.CODE, SHARED]
+    if arm.base in {*BY_VERDICTS, "lvlm"}:
+        code.append(BY_WORDS)
+    if arm.base == "lvlm":
+        code += [BY_LVLM, _weights()]
+    if arm.base == "plain_rrr":
+        code.append(digest(PLAIN_STRENGTHS))
+    if arm.base == "decorrelated" or arm.base in RIVALS:
+        code += [OF_RIVALS, code_of(RIVALS.get(arm.base, decorrelated))]
+    return digest({"plan": asdict(plan), "arm": arm.name, "code": code})
+
+
+@cache
+def _weights() -> str:
+    """A short name of the embedded LVLM's weights."""
+    files = sorted(path for path in lvlm.WEIGHTS.rglob("*") if path.is_file())
+    return digest([(path.name, sha256(path.read_bytes()).hexdigest()) for path in files])
+
+
+def of_set(folder: Path, plan: Plan, arms: Sequence[Arm], seeds: Sequence[int]) -> OfSet:
+    """What is kept of a set."""
+    found = {
+        arm: {
+            seed: result
+            for seed in seeds
+            if (result := load(path_of(folder, seed, arm), made_with(plan, arm))) is not None
+        }
+        for arm in arms
+    }
+    return OfSet(plan, {arm: results for arm, results in found.items() if results})
+
+
+def everything(work: Path, missing: dict[str, str], *, quick: bool) -> list[OfSet]:
+    """What is kept of all sets, also of arms and seeds that nobody asked for this time; and the sets left out."""
+    names = [name for name in NAMES if (work / name).is_dir() or name in missing]
+    names += sorted({path.name for path in work.glob("*_*/") if is_size_of_real(path.name)} | set(missing) - set(names))
+    return [_all_of(work / name, named(name, quick=quick), missing.get(name, "")) for name in names]
+
+
+def _all_of(folder: Path, plan: Plan, missing: str) -> OfSet:
+    seeds = sorted(int(path.name) for path in folder.glob("*/") if path.name.isdigit())
+    return replace(of_set(folder, plan, in_order(ALL), seeds), missing=missing)
+
+
+def _result(arm: Arm, shared: Prepared, folder: Path) -> Result:
+    began = time.monotonic()
+    try:
+        trained = made(arm, shared, folder)
+    except ValueError as why:
+        # A rival says so where the data have no groups for it; ours have no such excuse.
+        if arm.base not in TOLD:
+            raise
+        return Result(impossible=str(why))
+    seconds = time.monotonic() - began
+    return replace(measured(trained.model, shared), chosen=trained.chosen, seconds=seconds)
+
+
+def _step_cost(path: Path, *, quick: bool) -> Figure:
+    """Measured once and kept like the rest."""
+    of = digest({"code": [prepared.CODE, code_of(steps)], "quick": quick})
+    held = load(path, of)
+    if held is None:
+        held = Result({str(number): ratio for number, ratio in enumerate(steps.ratios(quick=quick))})
+        save(path, of, held)
+    return figure("alignment.step_cost", list(held.figures.values()))
+
+
+def _line(result: Result) -> str:
+    told = ", ".join(f"{name} {value:.3f}" for name, value in result.figures.items())
+    return told or result.impossible
