@@ -1,10 +1,10 @@
 """Stage 2 and 3 of an analysis: attribution and clusters of the alignment set."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-import torch
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from torch import Tensor
@@ -13,8 +13,8 @@ from app.db import reading
 from app.models import Cluster, Explanation, Run, Shard, Stage, TargetClass
 from app.runs.parameters import AnalysisParameters
 from worker.method.attribution import attribute
+from worker.method.causal_check import CausalCheck, causal_check
 from worker.method.clustering import Clustering, cluster
-from worker.method.counterfactual import inpaint
 from worker.method.masks import overlap
 from worker.method.summary import place
 from worker.tasks.inputs import (
@@ -82,8 +82,8 @@ def describe(
     job: Job, loaded: Loaded, rows: list[ImageRow], images: Tensor, phi: Tensor, clustering: Clustering
 ) -> list[Explanation]:
     """Rows of the explanations and their clusters, the largest share first."""
-    effects = covering_effects(loaded, images, labels_of(rows), clustering)
     sharpening, components = job.parameters(AnalysisParameters).sharpening, clustering.share.shape[1]
+    checked = causal_check(partial(logits_of, loaded.model), images, labels_of(rows), clustering.assignment, components)
     masks = true_masks(rows, loaded.preprocessing.size)
     truth = overlap(clustering.assignment, phi, masks, sharpening, components)
     made = []
@@ -101,7 +101,7 @@ def describe(
                 assignment=store_assignment(numbered),
                 log_likelihood=clustering.log_likelihood[index].item(),
                 clusters=[
-                    cluster_row(clustering, index, j, number, effects, truth if row.mask_blob else None)
+                    cluster_row(clustering, index, j, number, checked, truth if row.mask_blob else None)
                     for number, j in enumerate(order, start=1)
                 ],
             )
@@ -114,7 +114,7 @@ def is_shown(clustering: Clustering, index: int, j: int) -> bool:
 
 
 def cluster_row(
-    clustering: Clustering, index: int, j: int, number: int, effects: Tensor, truth: Tensor | None
+    clustering: Clustering, index: int, j: int, number: int, checked: CausalCheck, truth: Tensor | None
 ) -> Cluster:
     x, y = clustering.means[index, j].tolist()
     variances = clustering.covariances[index, j].diagonal()
@@ -127,18 +127,7 @@ def cluster_row(
         y=y,
         spread=spread,
         place=place((x, y), spread),
-        effect=effects[index, j].item(),
+        effect=checked.fall[index, j].item(),
+        odds_fall=checked.odds_fall[index, j].item(),
         truth=truth[index, j].item() if truth is not None else None,
     )
-
-
-def covering_effects(loaded: Loaded, images: Tensor, labels: Tensor, clustering: Clustering) -> Tensor:
-    """(B, J): how much P(label) falls when a cluster is painted over from its surroundings."""
-    components = clustering.share.shape[1]
-    at_label = labels[:, None]
-    before = logits_of(loaded.model, images).softmax(1).gather(1, at_label)
-    after = []
-    for j in range(components):
-        covered = inpaint(images, (clustering.assignment == j)[:, None].float())
-        after.append(logits_of(loaded.model, covered).softmax(1).gather(1, at_label))
-    return before - torch.cat(after, dim=1)
