@@ -47,7 +47,7 @@ def causal_check(
     odds_fall = torch.zeros_like(fall)
     numbers = torch.arange(components, device=assignment.device)
     there = (assignment[:, None] == numbers[:, None, None]).flatten(2).any(dim=2).nonzero()  # (covered, 2)
-    for image, number in (portion.unbind(dim=1) for portion in there.split(COVERED_AT_ONCE)):
+    for image, number in (portion.unbind(dim=1) for portion in torch.split(there, COVERED_AT_ONCE)):
         mask = (assignment[image] == number[:, None, None])[:, None]
         covered = _margin(predict(inpaint(images[image], mask.to(images.dtype))), labels[image])
         odds_fall[image, number] = margin[image] - covered
