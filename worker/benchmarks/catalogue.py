@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.benchmarks import clustering, consensus, decoymnist, lvlm, pages
+from worker.benchmarks import artefacts, clustering, consensus, decoymnist, lvlm, pages
 from worker.benchmarks.form import BenchmarkOptions, Figure, Report, commit, machine, show, write
 
 BENCHMARKS: dict[str, Callable[[BenchmarkOptions], list[Figure]]] = {
+    "artefacts": artefacts.measure,
     "clustering": clustering.measure,
     "consensus": consensus.measure,
     "decoymnist": decoymnist.measure,

