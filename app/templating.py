@@ -89,6 +89,7 @@ templates.env.globals |= {
 templates.env.filters |= {
     "percent": figures.percent,
     "points": figures.points,
+    "times": figures.times,
     "interval": figures.interval,
     "estimate": figures.estimate_in_words,
     "coefficient": figures.coefficient,

@@ -4,6 +4,7 @@ Every function adds rows to the given session and flushes, so that each page can
 ``whole_loop`` goes round it once. The numbers are made up; the same seed makes the same project.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -251,13 +252,18 @@ def add_explanation(
             spread=(region.rx + region.ry) / 2,
             place=region.place,
             words=region.words,
-            effect=region.weight * random.uniform(0.4, 0.9),
+            effect=(effect := region.weight * random.uniform(0.4, 0.9)),
+            odds_fall=log_odds(certainty) - log_odds(max(0.01, certainty - effect)),
         )
         for number, region in enumerate(regions, start=1)
     ]
     session.add(explanation)
     session.flush()
     return explanation
+
+
+def log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
 
 
 def summary_of(target: TargetClass, explanations: Sequence[Explanation]) -> dict[str, object]:
@@ -377,6 +383,7 @@ def add_honeypots(session: Session, loop: Loop, count: int = 4) -> list[Honeypot
             regions=len(explanation.clusters),
             share=explanation.clusters[0].share,
             effect=explanation.clusters[0].effect,
+            odds_fall=explanation.clusters[0].odds_fall,
             place="upper left corner",
             picture=storage().put(png(Picture.new("RGB", (96, 96), (index, 0, 0)))),
             assignment=explanation.assignment,

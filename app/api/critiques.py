@@ -81,6 +81,8 @@ def list_verdicts(
             image_id=image_id,
             number=cluster.number,
             share=cluster.share,
+            effect=cluster.effect,
+            odds_fall=cluster.odds_fall,
             place=cluster.place,
             words=cluster.words,
             value=verdict.value,

@@ -219,6 +219,10 @@ class VerdictOut(BaseModel):
     image_id: UUID
     number: int
     share: float = Field(description="of the positive evidence")
+    effect: float = Field(description="fall of the probability of the image's label when the cluster is covered")
+    odds_fall: float | None = Field(
+        description="fall of its log-odds, in nats; none in analyses that did not measure it"
+    )
     place: str
     words: str
     value: VerdictValue

@@ -17,6 +17,7 @@ from app.projects.lvlm import speaker_in
 from app.projects.queries import Step, loop_state
 from app.projects.work import unfinished_run
 from app.runs.actions import start_once
+from app.runs.clustering import clustering_of
 
 router = APIRouter(prefix="/projects/{project_id}/behaviour")
 
@@ -39,6 +40,7 @@ def show_behaviour(
         loop=loop_state(session, project),
         analysis=shown,
         parameters=parameters,
+        clustering=clustering_of(shown),
         explained=sum(each.told.images + each.told.without_evidence for each in classes),
         checkpoint=session.get(Checkpoint, parameters.checkpoint_id),
         classes=classes,

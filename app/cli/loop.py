@@ -59,6 +59,7 @@ def analyse(
     components: Annotated[int, typer.Option(help="Clusters an image, 1 to 6.")] = 5,
     sharpening: Annotated[float, typer.Option(help="Above 1 small objects stand out more.")] = 1.0,
     support: Annotated[float, typer.Option(help="Share of a cluster's evidence that its pixels carry.")] = 0.95,
+    choose: Annotated[bool, typer.Option("--choose", help="Let the system choose these three instead.")] = False,
     seed: int = 0,
     as_json: Json = False,
 ) -> None:
@@ -70,9 +71,9 @@ def analyse(
             checkpoint_id=checkpoint_numbered(session, found, checkpoint).id,
             count=count,
             strategy=cast("Strategy", one_of(strategy, get_args(Strategy))),
-            components=components,
-            sharpening=sharpening,
-            support=support,
+            components=None if choose else components,
+            sharpening=None if choose else sharpening,
+            support=None if choose else support,
             seed=seed,
         )
     run = do(found.id, parameters, quiet=as_json)

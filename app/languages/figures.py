@@ -1,5 +1,6 @@
 """How numbers, shares and moments are written, as the reader's language has them."""
 
+import math
 from datetime import datetime
 from functools import lru_cache
 
@@ -15,6 +16,8 @@ NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 MINUTE, HOUR = 60, 3600
+# Odds that change less are not worth a word; how much more they change than this makes no difference to anyone.
+LEAST_FACTOR, MOST_FACTOR = 2, 1000
 
 
 def decimal(value: float, digits: int = 0) -> str:
@@ -45,6 +48,15 @@ def points(share: float | None, digits: int = 0) -> str:
     if not float(f"{100 * share:.{digits}f}"):
         return "0"
     return ("+" if share > 0 else "") + decimal(100 * share, digits)
+
+
+def times(nats: float | None) -> str:
+    """The factor of odds whose logarithm changes by so many nats, whichever way: ``12``; empty below 2."""
+    if nats is None or abs(nats) < math.log(LEAST_FACTOR):
+        return ""
+    if abs(nats) > math.log(MOST_FACTOR):
+        return gettext("more than %(number)s", number=count(MOST_FACTOR))
+    return significant(math.exp(abs(nats)))
 
 
 def interval(estimate: Estimate) -> str:

@@ -24,6 +24,10 @@ class Cluster(Base):
     place: Mapped[str] = mapped_column(String(60), doc="in words")
     words: Mapped[str] = mapped_column(String(200), default="", doc="what the LVLM says it covers; may be empty")
     effect: Mapped[float] = mapped_column(Float, doc="fall of P(label) when it is covered")
+    odds_fall: Mapped[float | None] = mapped_column(
+        Float,
+        doc="nats: fall of the log-odds of the label when it is covered; none in analyses before this was measured",
+    )
     truth: Mapped[float | None] = mapped_column(Float, doc="share of it on the true spurious mask; measuring only")
 
     explanation: Mapped["Explanation"] = relationship(lazy="raise", viewonly=True)

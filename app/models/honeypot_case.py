@@ -28,6 +28,7 @@ class HoneypotCase(Base):
     regions: Mapped[int] = mapped_column(doc="in the copy; as many as the image has")
     share: Mapped[float] = mapped_column(Float, doc="that cluster's: the model has never seen the copy")
     effect: Mapped[float] = mapped_column(Float, doc="the same")
+    odds_fall: Mapped[float | None] = mapped_column(Float, doc="the same")
     place: Mapped[str] = mapped_column(String(60), doc="of the mark, in words")
     picture: Mapped[Digest] = mapped_column(doc="blob: PNG, the copy")
     assignment: Mapped[Digest] = mapped_column(doc="blob: PNG, as an explanation's")

@@ -86,9 +86,9 @@ class AnalysisParameters(Parameters):
     checkpoint_id: UUID
     count: int = Field(200, ge=1)
     strategy: Strategy = "low_entropy"
-    components: int = Field(5, ge=1, le=6)
-    sharpening: float = Field(1.0, ge=0.5, le=4)
-    support: Share = 0.95
+    components: int | None = Field(5, ge=1, le=6, description="clusters an image; none: the system chooses")
+    sharpening: float | None = Field(1.0, ge=0.5, le=4, description="power of the evidence; none: the system chooses")
+    support: Share | None = Field(0.95, description="of a cluster's evidence, on its pixels; none: the system chooses")
     seed: int = 0
 
 

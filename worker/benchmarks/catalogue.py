@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from worker.benchmarks import clustering, consensus, decoymnist, lvlm, pages
+from worker.benchmarks import artefacts, clustering, consensus, decoymnist, lvlm, pages
 from worker.benchmarks.alignment import run as alignment
 from worker.benchmarks.form import BenchmarkOptions, Figure, Report, commit, machine, show, write
 
 BENCHMARKS: dict[str, Callable[[BenchmarkOptions], list[Figure]]] = {
     "alignment": alignment.measure,
+    "artefacts": artefacts.measure,
     "clustering": clustering.measure,
     "consensus": consensus.measure,
     "decoymnist": decoymnist.measure,

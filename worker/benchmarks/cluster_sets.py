@@ -114,11 +114,33 @@ def quickened(recipe: Recipe) -> Recipe:
     return replace(recipe, training=60, epochs=1, images=24, references=2)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A model that learned a set's shortcut, and the images (B, C, S, S) that it is to be explained on."""
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    truth: Tensor
+    references: Tensor
+
+
+def prepared(name: str, recipe: Recipe, seed: int) -> Prepared:
+    """Trains the model, and chooses its alignment set. Raises MissingSetError."""
+    model, data, chosen = _ready(name, recipe, seed)
+    references = baselines(data.images, recipe.references, seed)
+    return Prepared(model, data.images[chosen], data.labels[chosen], data.truth[chosen], references)
+
+
 def _explained(name: str, recipe: Recipe, seed: int) -> dict[str, Tensor]:
+    return explained(*_ready(name, recipe, seed), recipe, seed)
+
+
+def _ready(name: str, recipe: Recipe, seed: int) -> tuple[nn.Module, Pictures, Tensor]:
+    """The trained model, what it learned from, and which of that is the alignment set (B,) int64."""
     data = splits(name, (recipe.training, 2, 2), recipe.preprocessing, seed).train
     model = trained(recipe, data, seed)
-    chosen = _alignment_set(model, data, recipe.images, seed, all_with_artefact=name in ALL_WITH_ARTEFACT)
-    return explained(model, data, chosen, recipe, seed)
+    return model, data, _alignment_set(model, data, recipe.images, seed, all_with_artefact=name in ALL_WITH_ARTEFACT)
 
 
 def untrained(recipe: Recipe, classes: int, seed: int) -> nn.Module:

@@ -9,7 +9,7 @@ on at full resolution. Nothing is drawn at random, so the same attribution alway
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -85,6 +85,20 @@ def cluster(
         assignment=assignment,
         log_likelihood=mixture.log_likelihood,
     )
+
+
+def with_support(clustering: Clustering, attribution: Tensor, sharpening: float, support: float) -> Clustering:
+    """The same mixtures with another support, as ``cluster`` would give them, without fitting them anew.
+
+    attribution: (B, H, W), of any size; sharpening: as the mixtures were fitted.
+    """
+    weights = evidence(attribution, sharpening)
+    (xx, xy), (_, yy) = (row.unbind(dim=2) for row in clustering.covariances.unbind(dim=2))
+    covariances = torch.stack([xx, xy, yy], dim=2)
+    mixture = _Mixture(clustering.share, clustering.means - 0.5, covariances, clustering.log_likelihood)
+    assignment = _assign(weights, mixture, support)
+    assignment[weights.flatten(1).sum(dim=1) == 0] = -1
+    return replace(clustering, assignment=assignment)
 
 
 def evidence(attribution: Tensor, sharpening: float = 1.0) -> Tensor:

@@ -1,20 +1,22 @@
 """Stage 2 and 3 of an analysis: attribution and clusters of the alignment set."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-import torch
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from torch import Tensor
 
 from app.db import reading
 from app.models import Cluster, Explanation, Run, Shard, Stage, TargetClass
+from app.runs.clustering import clustering_in
 from app.runs.parameters import AnalysisParameters
 from worker.method.attribution import attribute
+from worker.method.causal_check import CausalCheck, causal_check
 from worker.method.clustering import Clustering, cluster
-from worker.method.counterfactual import inpaint
 from worker.method.masks import overlap
 from worker.method.summary import place
 from worker.tasks.inputs import (
@@ -56,12 +58,16 @@ def work(job: Job) -> Write:
         baselines = baseline_images(session, job.material.datasets, loaded.preprocessing, parameters.seed)
         by_class = select(TargetClass.id).where(TargetClass.project_id == job.project_id)
         class_ids = session.scalars(by_class.order_by(TargetClass.position)).all()
+        cut = clustering_in(session, job.run_id)
     images, labels = pictures(rows, loaded.preprocessing), labels_of(rows)
     on = device()
     phi = attribute(loaded.model, images.to(on), labels.to(on), baselines.to(on), loaded.method).cpu()
     job.check()
-    clustering = cluster(phi, parameters.components, parameters.sharpening, parameters.support)
-    explanations = describe(job, loaded, rows, images, phi, clustering)
+    clustering = cluster(phi, cut.components, cut.sharpening, cut.support)
+    checked = causal_check(partial(logits_of, loaded.model), images, labels, clustering.assignment, cut.components)
+    masks = true_masks(rows, loaded.preprocessing.size)
+    truth = overlap(clustering.assignment, phi, masks, cut.sharpening, cut.components)
+    explanations = describe(job, loaded, rows, Measured(phi, clustering, checked, truth))
     for index, explanation in enumerate(explanations):
         position = job.first + index
         probabilities = chosen["probabilities"][position]
@@ -78,14 +84,19 @@ def work(job: Job) -> Write:
     return write
 
 
-def describe(
-    job: Job, loaded: Loaded, rows: list[ImageRow], images: Tensor, phi: Tensor, clustering: Clustering
-) -> list[Explanation]:
+@dataclass(frozen=True)
+class Measured:
+    """Of B images: attributions (B, H, W), their clusters, and what is known of each; truth (B, J) as ``overlap``."""
+
+    phi: Tensor
+    clustering: Clustering
+    checked: CausalCheck
+    truth: Tensor
+
+
+def describe(job: Job, loaded: Loaded, rows: list[ImageRow], measured: Measured) -> list[Explanation]:
     """Rows of the explanations and their clusters, the largest share first."""
-    effects = covering_effects(loaded, images, labels_of(rows), clustering)
-    sharpening, components = job.parameters(AnalysisParameters).sharpening, clustering.share.shape[1]
-    masks = true_masks(rows, loaded.preprocessing.size)
-    truth = overlap(clustering.assignment, phi, masks, sharpening, components)
+    phi, clustering = measured.phi, measured.clustering
     made = []
     for index, row in enumerate(rows):
         order = [j for j in clustering.share[index].argsort(descending=True).tolist() if is_shown(clustering, index, j)]
@@ -101,7 +112,7 @@ def describe(
                 assignment=store_assignment(numbered),
                 log_likelihood=clustering.log_likelihood[index].item(),
                 clusters=[
-                    cluster_row(clustering, index, j, number, effects, truth if row.mask_blob else None)
+                    cluster_row(measured, index, j, number, is_known=row.mask_blob is not None)
                     for number, j in enumerate(order, start=1)
                 ],
             )
@@ -113,9 +124,9 @@ def is_shown(clustering: Clustering, index: int, j: int) -> bool:
     return bool(clustering.share[index, j] >= LEAST_SHARE and (clustering.assignment[index] == j).any())
 
 
-def cluster_row(
-    clustering: Clustering, index: int, j: int, number: int, effects: Tensor, truth: Tensor | None
-) -> Cluster:
+def cluster_row(measured: Measured, index: int, j: int, number: int, *, is_known: bool) -> Cluster:
+    """is_known: whether there is a true mask, so that what lies on it may be told."""
+    clustering, checked = measured.clustering, measured.checked
     x, y = clustering.means[index, j].tolist()
     variances = clustering.covariances[index, j].diagonal()
     spread = variances.mean().clamp(min=0).sqrt().item()
@@ -127,18 +138,7 @@ def cluster_row(
         y=y,
         spread=spread,
         place=place((x, y), spread),
-        effect=effects[index, j].item(),
-        truth=truth[index, j].item() if truth is not None else None,
+        effect=checked.fall[index, j].item(),
+        odds_fall=checked.odds_fall[index, j].item(),
+        truth=measured.truth[index, j].item() if is_known else None,
     )
-
-
-def covering_effects(loaded: Loaded, images: Tensor, labels: Tensor, clustering: Clustering) -> Tensor:
-    """(B, J): how much P(label) falls when a cluster is painted over from its surroundings."""
-    components = clustering.share.shape[1]
-    at_label = labels[:, None]
-    before = logits_of(loaded.model, images).softmax(1).gather(1, at_label)
-    after = []
-    for j in range(components):
-        covered = inpaint(images, (clustering.assignment == j)[:, None].float())
-        after.append(logits_of(loaded.model, covered).softmax(1).gather(1, at_label))
-    return before - torch.cat(after, dim=1)

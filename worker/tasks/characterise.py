@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from app.db import reading
 from app.models import Checkpoint, Explanation, Kind, Run, Shard, Stage, State
-from app.runs.parameters import AnalysisParameters, ConsensusParameters
+from app.runs.clustering import clustering_in
+from app.runs.parameters import ConsensusParameters
 from worker.method.cluster_features import FEATURES, cluster_features, crops
 from worker.method.stored_clusters import restored
 from worker.tasks.inputs import ImageRow, device, load_array, load_assignment, pictures, rows_by_id, store_array
@@ -75,7 +76,7 @@ def work(job: Job) -> Write:
     with reading() as session:
         analysis = session.get_one(Run, analysis_of(session, job.parameters(ConsensusParameters).critique_id))
         rows, form = explained(session, analysis, job.first, job.last)
-    sharpening = AnalysisParameters.model_validate(analysis.parameters).sharpening
+        sharpening = clustering_in(session, analysis.id).sharpening
     described = []
     for first in range(0, len(rows), PORTION):
         job.check()

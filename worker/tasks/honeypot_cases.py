@@ -61,6 +61,7 @@ def cases_for_readers(
                 regions=len(row.clusters),
                 share=cluster.share,
                 effect=cluster.effect,
+                odds_fall=cluster.odds_fall,
                 place=place((marked.x, marked.y), marked.spread),
                 picture=storage().put(png(marked.image)),
                 assignment=store_assignment(marked.assignment + 1),

@@ -9,12 +9,14 @@ from torch import Tensor
 from app.db import reading
 from app.languages.messages import Message
 from app.models import Run, Split
+from app.runs.clustering import CLUSTERING, ChosenClustering
 from app.runs.parameters import AnalysisParameters
 from worker.method import sampling
 from worker.method.attribution import attribute
 from worker.method.clustering import cluster
 from worker.method.evaluation import proportion
 from worker.method.masks import overlap
+from worker.tasks.cut import chosen_clustering
 from worker.tasks.inputs import (
     ImageRow,
     Loaded,
@@ -54,7 +56,8 @@ def work(job: Job) -> Write:
     logits = all_logits(job, loaded, rows)
     labels = labels_of(rows)
     chosen = sampling.alignment_set(logits, labels, parameters.count, parameters.strategy, parameters.seed)
-    compared = compare_samples(job, loaded, rows, logits, baselines)
+    cut = chosen_clustering(job, loaded, [rows[i] for i in chosen.tolist()], baselines)
+    compared = compare_samples(job, loaded, rows, logits, baselines, cut)
     images = [str(rows[i].id) for i in chosen.tolist()]
     outcome = {
         "images": images,
@@ -64,7 +67,8 @@ def work(job: Job) -> Write:
 
     def write(session: Session, run: Run) -> dict[str, Any]:
         del session
-        run.result = {**run.result, "sampling": compared, "images": len(images)}
+        kept = cut.model_dump(mode="json")
+        run.result = {**run.result, "sampling": compared, "images": len(images), CLUSTERING: kept}
         return outcome
 
     return write
@@ -79,7 +83,7 @@ def all_logits(job: Job, loaded: Loaded, rows: list[ImageRow]) -> Tensor:
 
 
 def compare_samples(
-    job: Job, loaded: Loaded, rows: list[ImageRow], logits: Tensor, baselines: Tensor
+    job: Job, loaded: Loaded, rows: list[ImageRow], logits: Tensor, baselines: Tensor, cut: ChosenClustering
 ) -> dict[str, dict[str, float | int]]:
     """Share of images with a cluster mostly on the true spurious mask, by sample; empty without true masks."""
     if not any(row.mask_blob for row in rows):
@@ -92,13 +96,13 @@ def compare_samples(
         some = [rows[i] for i in chosen]
         images = pictures(some, loaded.preprocessing).to(device())
         phi = attribute(loaded.model, images, labels_of(some).to(device()), baselines.to(device()), loaded.method).cpu()
-        clusters = cluster(phi, parameters.components, parameters.sharpening, parameters.support)
+        clusters = cluster(phi, cut.components, cut.sharpening, cut.support)
         on_truth = overlap(
             clusters.assignment,
             phi,
             true_masks(some, loaded.preprocessing.size),
-            parameters.sharpening,
-            parameters.components,
+            cut.sharpening,
+            cut.components,
         )
         share = proportion((on_truth > MOSTLY).any(dim=1))
         found[sample] = {"value": share.value, "low": share.low, "high": share.high, "n": share.n}

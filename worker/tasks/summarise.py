@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.config import settings
 from app.db import reading
 from app.models import Explanation, Image, Run
+from app.runs.clustering import clustering_in
 from app.runs.parameters import AnalysisParameters
 from app.storage import storage
 from worker.method.clustering import evidence
@@ -35,10 +36,11 @@ def work(job: Job) -> Write:
     parameters = job.parameters(AnalysisParameters)
     with reading() as session:
         explanations = explanations_of(session, job.run_id)
+        sharpening = clustering_in(session, job.run_id).sharpening
     seen: list[Seen] = []
     for explanation in explanations:
         job.check()
-        seen.append(see(explanation, parameters.sharpening))
+        seen.append(see(explanation, sharpening))
     told = summaries(seen, parameters.seed)
 
     def write(session: Session, run: Run) -> dict[str, Any]:

@@ -250,7 +250,10 @@ def test_verdicts_tell_the_judge_and_what_stands(program: TestClient, whole: Loo
         flagged.flag = "It names this as spurious."
     verdicts = program.get(f"runs/{whole.critique.id}/verdicts").json()
     with transaction() as session:
-        assert len(verdicts) == len(session.scalars(select(Cluster)).all())
+        clusters = {str(each.id): each for each in session.scalars(select(Cluster))}
+    covered = {each["cluster_id"]: (each["effect"], each["odds_fall"]) for each in verdicts}
+    assert covered == {name: (each.effect, each.odds_fall) for name, each in clusters.items()}
+    assert len(verdicts) == len(clusters)
     flags = {each["cluster_id"]: each["flag"] for each in verdicts if each["flag"]}
     assert flags == {str(flagged.cluster_id): "It names this as spurious."}
     assert {each["stands"] == each["value"] for each in verdicts} == {True}

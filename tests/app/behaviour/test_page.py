@@ -10,6 +10,7 @@ from app.behaviour.evidence import summaries_of
 from app.db import reading, transaction
 from app.models import Kind, Project, Report, Role, Run, Split, State, User
 from app.models.summary import ClassSummary
+from app.runs.clustering import CLUSTERING, Candidate, ChosenClustering
 from app.runs.parameters import AnalysisParameters
 from tests.app.conftest import Browser
 from tests.factories import (
@@ -245,6 +246,38 @@ def test_a_checkpoint_that_is_not_explained_can_be_explained_from_the_page(
     assert (parameters.count, parameters.strategy, parameters.components) == (60, "random", 4)
     assert run.created_by_id == user.id
     assert "Explaining the checkpoint" in browser.get(f"/projects/{project.id}/behaviour").text
+
+
+def test_empty_fields_are_left_to_the_system(stored: None, signed_in: Callable[[User], Browser]) -> None:
+    with transaction() as session:
+        user = add_user(session)
+        project = add_project(session)
+        checkpoint = add_checkpoint(session, project)
+    form = {"checkpoint_id": str(checkpoint.id), "count": "60", "components": "", "sharpening": "", "support": ".9"}
+    assert signed_in(user).change(f"/projects/{project.id}/behaviour", data=form).status_code == 303
+    with reading() as session:
+        run = session.scalars(select(Run).where(Run.kind == Kind.ANALYSIS)).one()
+    parameters = AnalysisParameters.model_validate(run.parameters)
+    assert (parameters.components, parameters.sharpening, parameters.support) == (None, None, 0.9)
+
+
+def test_the_page_says_what_the_system_chose_and_why(loop: Loop, page: Browser) -> None:
+    assert "left to the system" not in page.get(address(loop)).text
+    tried = [
+        Candidate(sharpening=2, support=0.8, components=3, stability=0.71, share=0.62, effect=0.53),
+        Candidate(sharpening=1, support=1, components=6, stability=0.41, share=1, effect=0.1),
+    ]
+    chosen = ChosenClustering(sharpening=2, support=0.8, components=3, images=32, tried=tuple(tried))
+    with transaction() as session:
+        run = session.get_one(Run, loop.analysis.id)
+        run.result = {**run.result, CLUSTERING: chosen.model_dump(mode="json")}
+    text = page.get(address(loop)).text
+    assert "surest where it uses one. Each has up to 3 regions." in text
+    assert "It tried 2 ways on 32 of these pictures" in text
+    assert "3 components, sharpening 2, support 0.8." in text
+    rows = text.split("What was tried")[1].split("<tbody>")[1].split("</tbody>")[0]
+    figures = "3 2 0.8 .53 .71 .62 6 1 1 .10 .41 1.00"
+    assert re.findall(r">([^<>\s]+)</td>", rows) == figures.split()
 
 
 def test_a_checkpoint_of_another_project_is_not_explained(loop: Loop, page: Browser) -> None:

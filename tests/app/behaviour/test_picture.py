@@ -1,10 +1,12 @@
+import math
 from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
 
 from app.db import transaction
-from app.models import Cluster, User
+from app.languages.figures import NARROW_SPACE
+from app.models import Cluster, Explanation, User
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_project, whole_loop
 from worker.benchmarks.own_database import counted
@@ -38,6 +40,20 @@ def test_a_picture_is_shown_large_with_the_figures_of_its_regions(loop: Loop, pa
     for cluster in explanation.clusters:
         assert f'<tr data-region="{cluster.number}">' in text
         assert cluster.place in text
+
+
+def test_each_region_says_how_sure_the_model_is_without_it(loop: Loop, page: Browser) -> None:
+    explanation = loop.explanations[0]
+    position = next(each.position for each in loop.project.classes if each.id == explanation.image.class_id)
+    with transaction() as session:
+        session.get_one(Explanation, explanation.id).probabilities = [0.93 if i == position else 0.07 for i in range(2)]
+        first, second, *_ = (session.get_one(Cluster, cluster.id) for cluster in explanation.clusters)
+        first.effect, first.odds_fall = 0.52, math.log(19)
+        second.effect, second.odds_fall = -0.03, None
+    text = page.get(address(loop)).text.replace(NARROW_SPACE, " ")
+    assert "<td>from 93 % to 41 %<br>" in text
+    assert "odds fall: factor 19<" in text
+    assert "<td>from 93 % to 96 %</td>" in text
 
 
 def test_the_list_of_pictures_leads_to_each(loop: Loop, page: Browser) -> None:

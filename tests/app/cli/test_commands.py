@@ -79,6 +79,10 @@ def test_a_project_is_imported_trained_and_analysed(folder, trained):
     found = answer(folder, "analyse", "--project", "Shapes", "--count", "20", "--components", "3")
     assert found["images"] == 20
     assert found["summaries"]
+    assert found["clustering"]["components"] == 3
+    assert found["clustering"]["tried"] == []
+    left = answer(folder, "analyse", "--project", "Shapes", "--count", "4", "--choose")
+    assert len(left["clustering"]["tried"]) == 36
     measured = answer(folder, "evaluate", "--project", "Shapes")
     accuracy = measured["reports"]["test"]["accuracy"]
     assert accuracy["n"] == 24

@@ -1,5 +1,6 @@
 """How figures, shares and moments are written."""
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +17,7 @@ from app.languages.figures import (
     points,
     probability,
     significant,
+    times,
 )
 from app.models.figures import Estimate
 
@@ -77,3 +79,11 @@ def test_moments_are_unmistakable_in_either_language() -> None:
     assert moment(at) == f'<time datetime="2026-03-05T16:07+00:00">{english}</time>'
     with reading_in("de"):
         assert ">05.03.2026, 16:07\N{NO-BREAK SPACE}UTC<" in moment(at)
+
+
+@pytest.mark.parametrize(
+    ("nats", "written"),
+    [(None, ""), (0.5, ""), (-0.5, ""), (math.log(12), "12"), (-math.log(2.5), "2.5"), (9.0, "more than 1,000")],
+)
+def test_a_change_of_odds_is_a_factor_where_it_is_worth_a_word(nats: float | None, written: str) -> None:
+    assert times(nats) == written

@@ -99,7 +99,8 @@ def test_a_copy_has_as_many_regions_as_its_image_and_the_marked_one_bears_an_old
     for case in cases():
         clusters = clusters_of(case.explanation_id)
         assert case.regions == len(clusters)
-        assert (case.share, case.effect) == (clusters[case.number].share, clusters[case.number].effect)
+        cluster = clusters[case.number]
+        assert (case.share, case.effect, case.odds_fall) == (cluster.share, cluster.effect, cluster.odds_fall)
         cells = load_assignment(case.assignment)
         assert set(np.unique(cells)) - {0} <= set(clusters)
         assert (cells == case.number).any()
