@@ -17,7 +17,7 @@ from app.audit.actions import note_export, note_refusal
 from app.config import settings
 from app.db import transaction
 from app.decisions import queries as decisions
-from app.decisions.actions import MEASURED_ANEW, sign
+from app.decisions.actions import MEASURED_ANEW, UNDER_BAR, sign
 from app.deps import DBSession, find_project
 from app.models import Checkpoint, Decision, HoneypotAnswer, Origin, Project, Review
 from app.projects.queries import clusters_judged
@@ -127,6 +127,8 @@ def sign_decision(session: DBSession, caller: Caller, checkpoint_id: UUID, asked
         raise HTTPException(409, "Both checkpoints have to be measured before a decision. Nothing was signed.")
     if not comparison.rests_on(asked.before_report_id, asked.after_report_id):
         raise HTTPException(409, f"{MEASURED_ANEW} Nothing was signed.")
+    if asked.approved and not comparison.may_be_approved:
+        raise HTTPException(409, f"{UNDER_BAR} Nothing was signed.")
     project = find_project(session, checkpoint.project_id)
     return sign(session, project, comparison, caller, asked.approved, asked.reason)
 

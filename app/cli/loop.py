@@ -29,6 +29,7 @@ from app.models.figures import Estimate, Figures
 from app.projects import queries
 from app.review.standing import standings
 from app.runs.parameters import (
+    BAR,
     AcceptanceBar,
     AnalysisParameters,
     EntryText,
@@ -181,8 +182,13 @@ def realign(
     strength: Annotated[float | None, typer.Option(help="Lambda; empty: the method's default.")] = None,
     consistency: Annotated[float | None, typer.Option(help="Weight of equal logits; empty: the default.")] = None,
     control: Annotated[bool, typer.Option(help="Train once more without correction, to compare with.")] = True,
-    worst_group_rises: float = AcceptanceBar().worst_group_rises,
-    accuracy_falls_at_most: float = AcceptanceBar().accuracy_falls_at_most,
+    worst_group_rises: float = BAR.worst_group_rises,
+    accuracy_falls_at_most: float = BAR.accuracy_falls_at_most,
+    group_falls_at_most: float = BAR.group_falls_at_most,
+    agreement_rises: Annotated[
+        float | None, typer.Option(help="Of answers with and without the spurious clusters.")
+    ] = BAR.agreement_rises,
+    answers_flip_at_most: float = BAR.answers_flip_at_most,
     seed: int = 0,
     override: Annotated[str, typer.Option(help="Why to realign under the project's trust bar; kept and shown.")] = "",
     acting: As = "",
@@ -201,7 +207,13 @@ def realign(
             strength=strength,
             consistency=consistency,
             control=control,
-            bar=AcceptanceBar(worst_group_rises=worst_group_rises, accuracy_falls_at_most=accuracy_falls_at_most),
+            bar=AcceptanceBar(
+                worst_group_rises=worst_group_rises,
+                accuracy_falls_at_most=accuracy_falls_at_most,
+                group_falls_at_most=group_falls_at_most,
+                agreement_rises=agreement_rises,
+                answers_flip_at_most=answers_flip_at_most,
+            ),
             seed=seed,
             override=override.strip(),
         )
@@ -275,7 +287,8 @@ def show_comparison(project: str, comparison: Comparison) -> None:
     trust = comparison.trust
     if trust and trust.override:
         print(
-            f"Started under the trust bar by {trust.overridden_by}: {trust.override} What was missing: {trust.locked}"
+            f"Started all the same by {trust.overridden_by}: {trust.override} "
+            f"What was missing: {' '.join([trust.locked, *trust.doubts]).strip()}"
         )
 
 
@@ -288,6 +301,8 @@ def lines_of(figures: Figures) -> list[tuple[str, str]]:
         ("average of groups", told(figures.average_of_groups)),
         ("attribution off the true spurious mask", told(figures.mu_align)),
         ("evidence on spurious clusters", told(figures.evidence_on_spurious)),
+        ("evidence on relevant clusters", told(figures.evidence_on_relevant)),
+        ("evidence outside every cluster", told(figures.evidence_outside)),
         *settled,
     ]
 

@@ -7,19 +7,28 @@ from app.languages.figures import significant
 from app.languages.stored import stored
 from app.models.figures import Estimate, Figures, Settling
 from app.runs.parameters import AcceptanceBar
+from app.statistics import wilson
 
 TOLERANCE = 1e-9  # a bar of five points is met by five points, whatever floats make of them
+# Where so much is reached no further rise is asked for, as by ``worker.method.guard``, which the web can't import.
+NEARLY_ALL = 0.95
+WAYS = ("remove", "add")  # that set an answer with a spurious region against one without
 
 
 @dataclass(frozen=True)
 class Line:
-    """``met`` is None where it was not measured; ``why`` says so, or which group it is about."""
+    """``met`` is None where it was not measured; ``why`` says so, or which group it is about.
+
+    before, after: what it is judged on, with n and interval.
+    """
 
     asked: str
     came: float | None
     is_change: bool  # in points with its sign, or a share
     met: bool | None
     why: str = ""
+    before: Estimate | None = None
+    after: Estimate | None = None
 
 
 def lines(bar: AcceptanceBar, before: Figures, after: Figures) -> list[Line]:
@@ -27,7 +36,8 @@ def lines(bar: AcceptanceBar, before: Figures, after: Figures) -> list[Line]:
         worst_group_line(bar, before, after),
         accuracy_line(bar, before, after),
         every_group_line(bar, before, after),
-        flips_line(bar, after),
+        *([] if bar.agreement_rises is None else [agreement_line(bar.agreement_rises, before, after)]),
+        flips_line(bar, before, after),
     ]
 
 
@@ -35,38 +45,80 @@ def in_points(share: float) -> str:
     return significant(100 * share, 6)
 
 
+def risen(before: Estimate, after: Estimate, rise: float) -> tuple[bool | None, str]:
+    """Whether it rose by so much, and why not so much is asked for where that would be over NEARLY_ALL."""
+    if before.value is None or after.value is None:
+        return None, why_not(before, after)
+    is_near = before.value + rise > NEARLY_ALL + TOLERANCE
+    why = gettext("%(share)s %% is enough: from there no rise is asked for", share=in_points(NEARLY_ALL))
+    return after.value >= min(before.value + rise, NEARLY_ALL) - TOLERANCE, why if is_near else ""
+
+
 def worst_group_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Line:
+    """Asked only where groups are known: of classes alone the worst one has no reason to rise."""
     asked = gettext("The worst group rises by at least %(points)s points", points=in_points(bar.worst_group_rises))
     change = difference(before.worst_group, after.worst_group)
-    met = None if change is None else change >= bar.worst_group_rises - TOLERANCE
-    return Line(asked, change, True, met, why_not(before.worst_group, after.worst_group))
+    met, why = risen(before.worst_group, after.worst_group, bar.worst_group_rises)
+    if met is not None and not any(group.attributes for group in after.groups):
+        met, why = None, gettext("no groups are known besides the classes")
+    return Line(asked, change, True, met, why, before.worst_group, after.worst_group)
 
 
 def accuracy_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Line:
     asked = gettext("Right answers fall by at most %(points)s points", points=in_points(bar.accuracy_falls_at_most))
     change = difference(before.accuracy, after.accuracy)
     met = None if change is None else change >= -bar.accuracy_falls_at_most - TOLERANCE
-    return Line(asked, change, True, met, why_not(before.accuracy, after.accuracy))
+    why = why_not(before.accuracy, after.accuracy)
+    return Line(asked, change, True, met, why, before.accuracy, after.accuracy)
 
 
 def every_group_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Line:
-    """Judged on the group that lost most, small groups too: none may be hidden."""
+    """Judged on the group that lost most; in one of a few pictures a single answer would decide, so it is only told."""
     asked = gettext("No group falls by more than %(points)s points", points=in_points(bar.group_falls_at_most))
+    then, now = ({group.name: group for group in each.groups} for each in (before, after))
     changes = [(change, name) for name, change in group_changes(before, after).items() if change is not None]
-    if not changes:
+    judged = [each for each in changes if now[each[1]].counts and then[each[1]].counts]
+    if not judged:
         return Line(asked, None, True, None, gettext("no group was measured both before and after"))
-    change, name = min(changes)
-    return Line(asked, change, True, change >= -bar.group_falls_at_most - TOLERANCE, name)
+    (change, name), lost_most = min(judged), min(changes)
+    why = name
+    if lost_most[0] < change:
+        why = gettext("%(name)s; not judged, of too few pictures: %(small)s", name=name, small=lost_most[1])
+    met = change >= -bar.group_falls_at_most - TOLERANCE
+    return Line(asked, change, True, met, why, then[name].accuracy, now[name].accuracy)
 
 
-def flips_line(bar: AcceptanceBar, after: Figures) -> Line:
+def agreement_line(rise: float, before: Figures, after: Figures) -> Line:
+    asked = gettext(
+        "Answers that are the same with and without the spurious regions rise by at least %(points)s points",
+        points=in_points(rise),
+    )
+    then, now = agreement_of(before), agreement_of(after)
+    met, why = risen(then, now, rise)
+    return Line(asked, difference(then, now), True, met, why, then, now)
+
+
+def agreement_of(figures: Figures) -> Estimate:
+    """Share of the answers that hold when a spurious region is taken away, or added where there is none."""
+    removed = removal(figures)
+    regions = removed.regions if removed else ""
+    found = [each.flipped for each in figures.settling if each.operation in WAYS and each.regions == regions]
+    known = [each for each in found if each.value is not None]
+    if not known:
+        return Estimate(missing=msgid("not measured"))
+    same = sum(round((1 - (each.value or 0.0)) * each.n) for each in known)
+    return wilson(same, sum(each.n for each in known))
+
+
+def flips_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Line:
     most = in_points(bar.answers_flip_at_most)
     asked = gettext("Answers that change when the spurious regions are taken away: at most %(most)s %%", most=most)
-    removed = removal(after)
-    if removed is None or removed.flipped.value is None:
-        why = stored(removed.flipped.missing) if removed else gettext("the removal was not measured")
+    then, now = removal(before), removal(after)
+    if now is None or now.flipped.value is None:
+        why = stored(now.flipped.missing) if now else gettext("the removal was not measured")
         return Line(asked, None, False, None, why)
-    return Line(asked, removed.flipped.value, False, removed.flipped.value <= bar.answers_flip_at_most + TOLERANCE)
+    met = now.flipped.value <= bar.answers_flip_at_most + TOLERANCE
+    return Line(asked, now.flipped.value, False, met, "", then.flipped if then else None, now.flipped)
 
 
 def removal(figures: Figures) -> Settling | None:

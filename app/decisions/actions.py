@@ -13,6 +13,9 @@ from app.models import Checkpoint, Decision, Project, User
 from app.models.trust_record import TrustRecord
 
 MEASURED_ANEW = msgid("The checkpoints were measured again since. Look at the new figures, then sign.")
+UNDER_BAR = msgid(
+    "The bar that was written down before the training is not met, so that this checkpoint can’t be approved."
+)
 MEANINGS = {
     True: msgid(
         "I have compared the checkpoint with the one before it on the figures and pictures of this page, "
@@ -73,13 +76,13 @@ def signed_weights(
 
 
 def overridden(trust: TrustRecord | None) -> dict[str, str]:
-    """That the training was started under the trust bar goes with the weights, where it was."""
+    """That the training was started under the trust bar, or on doubtful ground, goes with the weights, where it was."""
     if trust is None or not trust.override:
         return {}
     return {
         "rightreasons.trust_overridden_by": trust.overridden_by,
         "rightreasons.trust_override": trust.override,
-        "rightreasons.trust_locked": trust.locked,
+        "rightreasons.trust_locked": " ".join([trust.locked, *trust.doubts]).strip(),
     }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from app.decisions import acceptance
 from app.models import Checkpoint, Decision, Image, Origin, Prediction, Project, Report, Run, Split
 from app.models.figures import Figures, Settling
+from app.models.guard_record import KEY, GuardRecord
 from app.models.trust_record import TrustRecord
 from app.runs.parameters import RealignmentParameters
 from app.statistics import mcnemar
@@ -78,6 +79,7 @@ class Comparison:
     measured_after: Measured | None
     measured_control: Measured | None
     trust: TrustRecord | None  # in the judge, as it stood when the realignment was started
+    guard: GuardRecord | None  # which epoch this is; none where its training was not guarded yet
 
     @property
     def is_measured(self) -> bool:
@@ -93,6 +95,11 @@ class Comparison:
         if self.measured_before is None or self.measured_after is None:
             return []
         return acceptance.lines(self.parameters.bar, self.measured_before.figures, self.measured_after.figures)
+
+    @property
+    def may_be_approved(self) -> bool:
+        """Whether the bar is met, as far as it was measured."""
+        return self.is_measured and all(line.met is not False for line in self.lines)
 
     @property
     def against_control(self) -> float | None:
@@ -144,6 +151,7 @@ def compare(session: Session, after: Checkpoint) -> Comparison:
         measured_after=newest.get((after.id, split)),
         measured_control=newest.get((control.id, split)) if control else None,
         trust=record_of(run),
+        guard=GuardRecord.model_validate(run.result[KEY]) if KEY in run.result else None,
     )
 
 

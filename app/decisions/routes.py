@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.accounts.confirming import refusal
 from app.audit.actions import note_export
 from app.decisions import pictures, queries
-from app.decisions.actions import MEANINGS, MEASURED_ANEW, sign, signed_weights
+from app.decisions.actions import MEANINGS, MEASURED_ANEW, UNDER_BAR, sign, signed_weights
 from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
 from app.languages.catalogue import gettext
@@ -86,6 +86,7 @@ def show_page(
         names={target.id: target.name for target in project.classes},
         positions={target.id: target.position for target in project.classes},
         decisions=queries.decisions_on(session, comparison.after),
+        under_bar=gettext(UNDER_BAR),
         meanings={answer: gettext(meaning) for answer, meaning in MEANINGS.items()},
         others=others or [],
         may_export=user.role.value != "clinician",
@@ -172,6 +173,8 @@ def sign_decision(
         told = gettext("Both checkpoints have to be measured before a decision.")
     elif not comparison.rests_on(before_report_id, after_report_id):
         told, status = gettext(MEASURED_ANEW), 409
+    elif approved and not comparison.may_be_approved:
+        told, status = gettext(UNDER_BAR), 409
     elif not reason.strip():
         told = gettext("A decision needs its reason.")
     else:

@@ -110,6 +110,8 @@ MISSING = (
     msgid("The data set has no true masks of what is spurious."),
     msgid("no true masks are known for these images"),
     msgid("No cluster stands as spurious yet."),
+    msgid("The data set has no validation images."),
+    msgid("Too few pictures have a spurious region to hold one out."),
     msgid("No probability of the judge is sure enough to decide by."),
 )
 # What the planted cases ask of an LVLM, as a check stores it.
@@ -233,6 +235,27 @@ SENTENCES = (
     msgid("How far the judge agrees with blind readers beyond chance can’t be told: %(sentence)s."),
     msgid("The judge agrees with blind readers to a kappa of %(kappa)s; the bar asks for at least %(least)s."),
     msgid("%(value)s (%(low)s to %(high)s, n = %(n)s)"),
+    # Of what else speaks against a realignment: app.realignment.doubts.
+    msgid(
+        "Only 1 picture has a spurious region, too few to learn from: at least %(least)s are needed. "
+        "Review more regions, or explain more pictures."
+    ),
+    msgid(
+        "Only %(number)s pictures have a spurious region, too few to learn from: at least %(least)s are needed. "
+        "Review more regions, or explain more pictures."
+    ),
+    msgid(
+        "Similar regions say otherwise than the judge on %(share)s of the regions (n = %(n)s). "
+        "Review more regions, or say more clearly in the specification what to ignore."
+    ),
+    msgid(
+        "The judge agrees with blind readers hardly more than by chance: kappa %(kappa)s. "
+        "Review more regions, or say more clearly in the specification what to ignore."
+    ),
+    msgid(
+        "No picture of these classes is explained, so that nobody has seen what the model goes by there: %(names)s. "
+        "Explain pictures of every class."
+    ),
     # Of the audit log's check: app.audit.chain.
     msgid("Entry %(number)s can’t be read: it was changed."),
     msgid("Entry %(number)s is missing."),

@@ -43,5 +43,7 @@ class Figures(Stored):
     worst_group_name: str
     average_of_groups: Estimate
     mu_align: Estimate
-    evidence_on_spurious: Estimate  # on clusters judged spurious, alignment images
+    evidence_on_spurious: Estimate  # on clusters that stand as spurious, of alignment images that have some
+    evidence_on_relevant: Estimate = Estimate(missing="not measured")  # of the same images
+    evidence_outside: Estimate = Estimate(missing="not measured")  # every cluster
     settling: list[Settling]

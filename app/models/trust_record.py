@@ -1,4 +1,4 @@
-"""How far the judge was trusted when a realignment was started, as its run stores it under ``result["trust"]``."""
+"""How far the judge and its verdicts were trusted when a realignment was started: ``result["trust"]`` of its run."""
 
 from app.models.figures import Estimate, Stored
 
@@ -12,5 +12,6 @@ class TrustRecord(Stored):
     cases: int  # that somebody had read blind
     kappa: Estimate
     locked: str = ""  # why realignment was locked; empty where it was not
+    doubts: tuple[str, ...] = ()  # what else spoke against it: see app.realignment.doubts
     override: str = ""  # the reason for which it was started all the same
     overridden_by: str = ""  # the name as it stood then

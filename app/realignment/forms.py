@@ -17,6 +17,7 @@ class RealignmentForm(BaseModel):
     worst_group_rises: Points
     accuracy_falls_at_most: Points
     group_falls_at_most: Points
+    agreement_rises: Annotated[Points | None, Optional] = None
     answers_flip_at_most: Points
     loss: Loss
     epochs: int = Field(ge=1, le=1000)
@@ -42,6 +43,7 @@ class RealignmentForm(BaseModel):
                 worst_group_rises=self.worst_group_rises / 100,
                 accuracy_falls_at_most=self.accuracy_falls_at_most / 100,
                 group_falls_at_most=self.group_falls_at_most / 100,
+                agreement_rises=None if self.agreement_rises is None else self.agreement_rises / 100,
                 answers_flip_at_most=self.answers_flip_at_most / 100,
             ),
             seed=self.seed,

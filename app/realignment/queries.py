@@ -1,43 +1,23 @@
-"""What goes into a realignment, how long one takes, and what earlier ones gave."""
+"""The pictures that go into a realignment, how long one takes, and what earlier ones gave."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true, union_all
+from sqlalchemy import func, or_, select, union_all
 from sqlalchemy.orm import Session, joinedload
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
-from sqlalchemy.sql.elements import SQLCoreOperations
 
 from app.decisions import acceptance
 from app.decisions.queries import Measured, newest_reports
-from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Source, Split, State, VerdictValue
+from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Split, State, VerdictValue
 from app.models.trust_record import TrustRecord
-from app.review.standing import newest_consensus, standings
-from app.review.standing_rows import Rows, standing_rows
+from app.realignment.ingredients import is_in, newest_rows
+from app.review.standing import standings
 from app.runs.parameters import RealignmentParameters
 from app.trust.lock import record_of
 
 EARLIER = 10
-Columns = ReadOnlyColumnCollection[str, Any]
-
-
-@dataclass(frozen=True)
-class Ingredients:
-    """What stands after review; uncertain clusters stay out."""
-
-    pictures: int
-    with_spurious: int
-    spurious: int
-    relevant: int
-    uncertain: int
-    by_people: int
-    by_similar: int  # follow the regions that look like them
-
-    @property
-    def clusters(self) -> int:
-        return self.spurious + self.relevant + self.uncertain
 
 
 @dataclass(frozen=True)
@@ -58,65 +38,37 @@ class Outcome:
         return acceptance.lines(self.parameters.bar, self.before.figures, self.after.figures)
 
 
-def ingredients_of(session: Session, critique: Run) -> Ingredients:
-    """Counted where the verdicts lie: there may be hundreds of thousands."""
-    silent, spoken = newest_rows(session, critique)
-    # A picture of which people spoke in part counts once: with its other clusters.
-    known = silent.subquery().c
-    rows = session.execute(union_all(counted(silent), counted(spoken, known))).all()
-    return Ingredients(*(int(sum(column)) for column in zip(*rows, strict=True)))
+@dataclass(frozen=True)
+class Past:
+    """A realignment, whatever its state, and how long one of its epochs took, where it kept more than one."""
+
+    run: Run
+    seconds_an_epoch: float | None
 
 
-def counted(rows: Rows, known: Columns | None = None) -> Select[int, *tuple[int, ...]]:
-    """As ``Ingredients``; known: clusters whose pictures are counted elsewhere."""
-    each = rows.subquery().c
-    conditions = {value.value: each.value == value for value in VerdictValue}
-    conditions |= {"by_people": each.source == Source.REVIEW, "by_similar": each.source == Source.PROBE}
-    numbers = (func.count().filter(condition).label(name) for name, condition in conditions.items())
-    picture = select(each.explanation_id, *numbers).group_by(each.explanation_id).subquery().c
-    new: list[ColumnElement[bool]] = [true()]
-    spurious: list[ColumnElement[bool]] = [picture.spurious > 0]
-    if known is not None:
-        new.append(~is_in(known, picture.explanation_id))
-        spurious.append(~is_in(known, picture.explanation_id, known.value == VerdictValue.SPURIOUS))
-    sums = (func.coalesce(func.sum(picture[name]), 0) for name in conditions)
-    return select(func.count().filter(and_(*new)), func.count().filter(and_(*spurious)), *sums)
-
-
-def is_in(known: Columns, explanation_id: SQLCoreOperations[UUID], *which: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(known.explanation_id == explanation_id, *which)
-
-
-def newest_rows(session: Session, critique: Run) -> tuple[Rows, Rows]:
-    return standing_rows(critique, session.scalar(select(newest_consensus(critique.id))))
-
-
-def seconds_an_epoch(session: Session, project: Project) -> float | None:
-    """Of the newest realignment that kept more than one epoch; None where there is none to go by."""
-    row = session.execute(
-        select(func.min(Epoch.created_at), func.max(Epoch.created_at), func.count())
-        .join(Run, Run.id == Epoch.run_id)
+def past_of(session: Session, project: Project) -> list[Past]:
+    """The newest first."""
+    first, last, epochs = func.min(Epoch.created_at), func.max(Epoch.created_at), func.count(Epoch.id)
+    rows = session.execute(
+        select(Run, first, last, epochs)
+        .outerjoin(Epoch, Epoch.run_id == Run.id)
         .where(Run.project_id == project.id, Run.kind == Kind.REALIGNMENT)
         .group_by(Run.id)
-        .having(func.count() > 1)
-        .order_by(func.max(Epoch.created_at).desc())
-        .limit(1)
-    ).one_or_none()
-    if row is None:
-        return None
-    first, last, epochs = row
-    seconds = float((last - first).total_seconds() / (epochs - 1))
-    return seconds or None  # epochs that were written together say nothing of their time
-
-
-def runs_of(session: Session, project: Project) -> Sequence[Run]:
-    """The newest first, whatever their state."""
-    return session.scalars(
-        select(Run)
-        .where(Run.project_id == project.id, Run.kind == Kind.REALIGNMENT)
         .order_by(Run.created_at.desc())
         .limit(EARLIER)
-    ).all()
+    )
+    return [Past(run, seconds(begun, ended, count)) for run, begun, ended, count in rows]
+
+
+def seconds(first: datetime | None, last: datetime | None, epochs: int) -> float | None:
+    if first is None or last is None or epochs < 2:  # noqa: PLR2004 - the time between two is that of one
+        return None
+    return (last - first).total_seconds() / (epochs - 1) or None  # epochs that were written together say nothing
+
+
+def seconds_an_epoch(past: Sequence[Past]) -> float | None:
+    """Of the newest that tells; None where there is none to go by."""
+    return next((each.seconds_an_epoch for each in past if each.seconds_an_epoch), None)
 
 
 def outcomes_of(session: Session, runs: Sequence[Run]) -> list[Outcome]:

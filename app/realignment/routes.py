@@ -12,7 +12,9 @@ from app.models import Kind, Run
 from app.projects.queries import Step, loop_state
 from app.projects.work import unfinished_run
 from app.realignment import queries
+from app.realignment.doubts import doubts, found_of
 from app.realignment.forms import RealignmentForm
+from app.realignment.ingredients import ingredients_of
 from app.review.blind import blind_cases_left
 from app.runs.actions import start_once
 from app.runs.belonging import ForeignError, need_run
@@ -27,10 +29,12 @@ router = APIRouter(prefix="/projects/{project_id}/realign")
 def show_realignment(request: Request, session: DBSession, user: Clinician, project: CurrentProject) -> Response:
     loop = loop_state(session, project)
     critique = loop.critique
-    runs = queries.runs_of(session, project)
+    past = queries.past_of(session, project)
     unfinished = unfinished_run(session, project, Step.REALIGN)
+    found = found_of(session, critique) if critique else None
     lock = lock_of(session, critique) if critique else Lock()
-    blind = bool(critique and not lock.is_open and blind_cases_left(session, critique, user))
+    against = doubts(found) if found else []
+    blind = bool(critique and (against or not lock.is_open) and blind_cases_left(session, critique, user))
     return page(
         request,
         "realignment/realignment.html",
@@ -38,12 +42,13 @@ def show_realignment(request: Request, session: DBSession, user: Clinician, proj
         step=Step.REALIGN,
         loop=loop,
         critique=critique,
-        ingredients=queries.ingredients_of(session, critique) if critique else None,
-        seconds_an_epoch=queries.seconds_an_epoch(session, project),
+        ingredients=found.ingredients if found else None,
+        seconds_an_epoch=queries.seconds_an_epoch(past),
         run=unfinished,
-        curves=curves_of(epochs_of(session, unfinished)) if unfinished else [],
-        outcomes=queries.outcomes_of(session, runs),
+        curves=curves_of(epochs_of(session, unfinished), unfinished) if unfinished else [],
+        outcomes=queries.outcomes_of(session, [each.run for each in past]),
         lock=lock.told(blind=blind),
+        against=list(dict.fromkeys(each.told(blind=blind) for each in against)),
         owns=owns(user, project),
     )
 
@@ -84,7 +89,7 @@ def start_realignment(
         need_run(session, project.id, asked.critique_id, Kind.CRITIQUE)
     except ForeignError as error:
         raise HTTPException(404, f"{error} {gettext('Nothing was started.')}") from error
-    if not queries.ingredients_of(session, session.get_one(Run, asked.critique_id)).spurious:
+    if not ingredients_of(session, session.get_one(Run, asked.critique_id)).spurious:
         raise HTTPException(
             409, gettext("No region stands as spurious, so there is nothing to correct. Nothing was started.")
         )

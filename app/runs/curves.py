@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from app.languages.catalogue import gettext, msgid
 from app.languages.figures import decimal, significant
-from app.models import Epoch
+from app.models import Epoch, Run
+from app.models.guard_record import KEY
 
 WIDTH, HEIGHT = 300, 150  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 38, 8, 8, 22  # room for the axes' words
@@ -16,6 +17,7 @@ SHARES: dict[str, str] = {
     "accuracy": msgid("Right answers in training"),
     "validation_accuracy": msgid("Right answers, validation"),
     "worst_group": msgid("Right answers in the worst group"),
+    "agreement": msgid("Same answer with and without spurious regions"),
     "evidence_on_spurious": msgid("Evidence on spurious clusters"),
 }
 # An arm is named where there is another to tell it from.
@@ -51,7 +53,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Curve:
-    """One figure over the epochs, in the drawing's units; the first line is what is trained for."""
+    """One figure over the epochs, in the drawing's units; the first line is what is trained for.
+
+    chosen: where the epoch lies whose weights were delivered, once that is known.
+    """
 
     key: str
     title: str
@@ -60,19 +65,21 @@ class Curve:
     first: int
     last: int
     summary: str  # for those who can't see the drawing
+    chosen: float | None = None
 
 
-def curves_of(epochs: Sequence[Epoch]) -> list[Curve]:
-    """One curve for every known figure that the epochs carry, in its order."""
+def curves_of(epochs: Sequence[Epoch], run: Run | None = None) -> list[Curve]:
+    """One curve for every known figure that the epochs carry, in its order. run: theirs, if it may have chosen one."""
     present = {key for epoch in epochs for key, value in epoch.figures.items() if is_number(value)}
-    return [curve(key, epochs) for key in (*AMOUNTS, *SHARES) if key in present]
+    chosen = run.result.get(KEY, {}).get("epoch") if run else None
+    return [curve(key, epochs, chosen) for key in (*AMOUNTS, *SHARES) if key in present]
 
 
 def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def curve(key: str, epochs: Sequence[Epoch]) -> Curve:
+def curve(key: str, epochs: Sequence[Epoch], chosen: int | None = None) -> Curve:
     arms: dict[str, list[tuple[int, float]]] = {}
     for epoch in epochs:
         if is_number(epoch.figures.get(key)):
@@ -93,7 +100,11 @@ def curve(key: str, epochs: Sequence[Epoch]) -> Curve:
     ]
     title = gettext((AMOUNTS | SHARES)[key])
     ticks = [Tick(across(value, low, high), word(key, value)) for value in (low, (low + high) / 2, high)]
-    return Curve(key, title, lines, ticks, first, last, f"{title}: " + " ".join(told(line) for line in lines))
+    words = [told(line) for line in lines]
+    if chosen is not None:
+        words.append(gettext("Epoch %(number)s is delivered.", number=chosen))
+    x = None if chosen is None else along(chosen, first, last)
+    return Curve(key, title, lines, ticks, first, last, f"{title}: {' '.join(words)}", x)
 
 
 def told(line: Line) -> str:

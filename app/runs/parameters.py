@@ -163,7 +163,14 @@ class AcceptanceBar(Parameters):
     worst_group_rises: float = 0.05
     accuracy_falls_at_most: float = 0.02
     group_falls_at_most: float = 0.05
+    agreement_rises: float | None = Field(
+        None, description="of the answers with and without the spurious clusters; none: not asked for"
+    )
     answers_flip_at_most: float = Field(0.10, description="when the spurious clusters are taken away")
+
+
+# What is asked where nobody says otherwise. A bar that was stored before agreement was asked for has none.
+BAR = AcceptanceBar(agreement_rises=0.05)
 
 
 class RealignmentParameters(Parameters):
@@ -175,7 +182,7 @@ class RealignmentParameters(Parameters):
     consistency: float | None = Field(None, description="weight of ||f(x) - f(x')||^2; none: the method's default")
     batch_size: int = Field(64, ge=2)
     control: bool = Field(True, description="train once more without correction, to compare with")
-    bar: AcceptanceBar = AcceptanceBar()
+    bar: AcceptanceBar = BAR
     seed: int = 0
     override: str = Field("", max_length=4000, description="why it starts under the trust bar: an owner's word")
 

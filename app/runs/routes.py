@@ -43,14 +43,14 @@ def show_run(request: Request, session: DBSession, run: CurrentRun) -> Response:
         project=project,
         loop=loop_state(session, project),
         step=STEPS.get(run.kind),
-        curves=curves_of(epochs_of(session, run)),
+        curves=curves_of(epochs_of(session, run), run),
     )
 
 
 @router.get("/{run_id}/progress")
 def show_progress(request: Request, session: DBSession, run: CurrentRun) -> Response:
     """The fragment that is asked for again with every change, until the run is in its final state."""
-    return page(request, "runs/progress.html", run=run, curves=curves_of(epochs_of(session, run)))
+    return page(request, "runs/progress.html", run=run, curves=curves_of(epochs_of(session, run), run))
 
 
 @router.get("/{run_id}/events", response_class=EventSourceResponse)

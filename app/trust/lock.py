@@ -18,6 +18,7 @@ from app.languages.stored import stored
 from app.models import Project, Role, Run, TrustBar, User
 from app.models.trust_record import KEY, TrustRecord
 from app.projects.lvlm import speaker_in
+from app.realignment.doubts import Doubt, doubts, found_of
 from app.review.blind import blind_cases_left
 from app.runs.parameters import Parameters, RealignmentParameters
 from app.trust.agreement import ONE_CATEGORY
@@ -27,7 +28,7 @@ from app.trust.figures import Agreement, whole_of
 LEAST_KAPPA, LEAST_CASES = 0.4, 20
 TOLERANCE = 1e-9  # a bar of 0.4 is met by 0.4, whatever floats make of it
 AFTER_READING = msgid("What is missing is shown once your own blind reading is done.")
-OWNERS = msgid("Only who made the project, or an administrator, may override the trust bar.")
+OWNERS = msgid("Only who made the project, or an administrator, may start it all the same.")
 
 UNCLEAR = msgid(
     "Say more clearly in the specification what to ignore and what to use, or choose another LVLM, "
@@ -134,9 +135,10 @@ def too_few(least: int, cases: int) -> str:
 
 
 def at_start(session: Session, project_id: UUID, parameters: Parameters, user_id: UUID | None) -> dict[str, Any]:
-    """What a run keeps of the trust in its judge; every way to start a realignment comes by here.
+    """What a run keeps of the trust in its judge and its verdicts; every way to start a realignment comes by here.
 
-    Raises LockedError where the bar locks it, and no owner of the project has given a reason to start all the same.
+    Raises LockedError where the bar locks it, or something else speaks against it, and no owner of the project has
+    given a reason to start all the same.
     """
     if not isinstance(parameters, RealignmentParameters):
         return {}
@@ -144,11 +146,15 @@ def at_start(session: Session, project_id: UUID, parameters: Parameters, user_id
     project, user = session.get_one(Project, project_id), session.get(User, user_id) if user_id else None
     bar, judged, found = newest_bar(session, project_id), speaker_in(critique) is not None, whole_of(session, critique)
     lock, reason = lock_under(bar, found, judged=judged), parameters.override.strip()
-    if not lock.is_open and not (reason and user is not None and owns(user, project)):
-        told = lock.told(blind=user is not None and bool(blind_cases_left(session, critique, user)))
-        raise LockedError(f"{told.reason} {gettext(OWNERS) if reason else told.unlock}")
+    known = found_of(session, critique)
+    against = doubts(known)
+    is_free = lock.is_open and not against
+    if not is_free and not (reason and user is not None and owns(user, project)):
+        blind = user is not None and bool(blind_cases_left(session, critique, user))
+        raise LockedError(sentences(lock.told(blind=blind), against, overriding=bool(reason), blind=blind))
     with reading_in(ENGLISH):  # as all that is kept, whoever starts it
         locked = lock_under(bar, found, judged=judged).reason
+        kept = tuple(each.sentence for each in doubts(known))
     record = TrustRecord(
         judged=judged,
         least_kappa=bar.least_kappa if bar and bar.locks else None,
@@ -156,10 +162,17 @@ def at_start(session: Session, project_id: UUID, parameters: Parameters, user_id
         cases=found.cases,
         kappa=found.kappa,
         locked=locked,
-        override="" if lock.is_open else reason,
-        overridden_by="" if lock.is_open or user is None else user.display_name,
+        doubts=kept,
+        override="" if is_free else reason,
+        overridden_by="" if is_free or user is None else user.display_name,
     )
     return {KEY: record.model_dump(mode="json")}
+
+
+def sentences(lock: Lock, against: Sequence[Doubt], *, overriding: bool, blind: bool) -> str:
+    """Why it may not start and what to do, or who may start it all the same."""
+    told = dict.fromkeys([lock.reason, *(each.told(blind=blind) for each in against)])
+    return " ".join([each for each in (*told, gettext(OWNERS) if overriding else lock.unlock) if each])
 
 
 def record_of(run: Run) -> TrustRecord | None:

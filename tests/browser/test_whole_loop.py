@@ -74,7 +74,7 @@ def test_a_clinician_goes_round_with_the_mouse(  # noqa: PLR0915  a story is rea
     page.get_by_role("button", name="Done").click()
 
     # Understand: the model is explained, and every sentence opens its pictures.
-    page.get_by_label("How many pictures").fill("4")
+    page.get_by_label("How many pictures").fill("12")
     page.get_by_text("as many of every class").click()
     page.get_by_role("button", name="Explain the model").click()
     see_result(page)
@@ -117,6 +117,10 @@ def test_a_clinician_goes_round_with_the_mouse(  # noqa: PLR0915  a story is rea
     # Realign: the bar is written down, then the model is trained; the curves are live.
     page.get_by_role("link", name="Realign").first.click()
     page.get_by_label("The worst group rises by at least").fill("0")
+    # A model of two epochs on drawn pictures may become worse: this bar lets it.
+    for line in ("Right answers fall by at most", "No group falls by more than", "Answers that change without"):
+        page.get_by_label(line).fill("100")
+    page.get_by_label("Answers that are the same").fill("")
     page.get_by_text("Details for the engineer").click()
     page.get_by_label("Epochs").fill("2")
     page.get_by_role("button", name="Write down the bar and realign").click()
@@ -156,7 +160,7 @@ def test_a_clinician_goes_round_with_the_keyboard_alone(  # noqa: PLR0915  a sto
     page.keyboard.press("Escape")
 
     # Understand. While the model is explained the person waits on Cancel; the result takes its place.
-    keyboard.write("How many pictures", "4")
+    keyboard.write("How many pictures", "12")
     keyboard.to("Those the model is surest of")
     page.keyboard.press("ArrowDown")
     assert keyboard.focus().startswith("Those it is surest of, as many of every class")
@@ -201,6 +205,9 @@ def test_a_clinician_goes_round_with_the_keyboard_alone(  # noqa: PLR0915  a sto
     # Realign.
     keyboard.go("Realign")
     keyboard.write("The worst group rises by at least", "0")
+    for line in ("Right answers fall by at most", "No group falls by more than", "Answers that change without"):
+        keyboard.write(line, "100")
+    keyboard.write("Answers that are the same", "0")
     keyboard.press("Details for the engineer")
     keyboard.write("Epochs", "2")
     keyboard.go("Write down the bar and realign")
@@ -243,7 +250,7 @@ def test_a_worker_that_is_killed_is_told_and_its_work_goes_on(
     project_id = leave_project(tmp_path, lvlm)
     with reading() as session:
         checkpoint_id = session.scalars(select(Checkpoint.id)).one()
-    analysis = done(project_id, AnalysisParameters(checkpoint_id=checkpoint_id, count=4))
+    analysis = done(project_id, AnalysisParameters(checkpoint_id=checkpoint_id, count=12))
     with transaction() as session:
         specification = Specification(project_id=project_id, version=1)
         session.add(specification)

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from worker.benchmarks.cluster_sets import KEPT, RECIPES, Prepared, Recipe, prepared
+from worker.benchmarks.cluster_sets import KEPT, RECIPES, Prepared, Recipe, prepared, quickened
 from worker.method.attribution import Method
 from worker.method.halves import Halves, in_halves
 from worker.vision.architectures import build
@@ -45,7 +45,7 @@ def explained_model(name: str, seed: int, *, quick: bool = False) -> ExplainedMo
     quick: few pictures and one epoch, and nothing is kept.
     """
     if quick:
-        return _chosen(prepared(name, _quick(RECIPES[name]), seed), f"{name}-{seed}", seed)
+        return _chosen(prepared(name, quickened(RECIPES[name]), seed), f"{name}-{seed}", seed)
     kept = _once(KEPT / f"model-{name}-{seed}.pt", lambda: _as_kept(prepared(name, RECIPES[name], seed)))
     return _chosen(_restored(RECIPES[name], kept), f"{name}-{seed}", seed)
 
@@ -57,10 +57,6 @@ def attributions(explained: ExplainedModel, method: Method, *, quick: bool = Fal
     else:
         made = _once(KEPT / f"{method}-{explained.name}.pt", lambda: _attributed(explained, method))
     return TimedHalves(Halves(made["whole"], made["first"], made["second"]), float(made["seconds"]))
-
-
-def _quick(recipe: Recipe) -> Recipe:
-    return replace(recipe, training=60, epochs=1, images=24, references=2)
 
 
 def _attributed(explained: ExplainedModel, method: Method) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@
 5. ``critic``         what an LVLM says of each cluster under a class specification
 6. ``judge``          from the critic's text to spurious | relevant | uncertain; ``contradiction`` flags the odd ones
 7. ``masks``          the corrective mask: the union of the clusters judged spurious
-8. ``realignment``    fine-tuning, with ``counterfactual`` images and the ``losses``
+8. ``realignment``    fine-tuning, with ``counterfactual`` images and the ``losses``, under ``guard``
 9. ``evaluation``     accuracy by group, mu_Align, and the settling test; ``significance`` beside it
 
 ``agreement`` says how far the judge and the readers agree, and how much of it may be chance.

@@ -156,14 +156,15 @@ def realign(
     seed: int,
     device: str | torch.device,
     epochs: int,
-    on_epoch: Callable[[EpochFigures], None] = lambda _: None,
+    on_epoch: Callable[[EpochFigures], bool | None] = lambda _: None,
 ) -> State:
     """Train for ``epochs`` further epochs, at most to ``settings.epochs``; an epoch shows each training image once.
 
     model: gives (B, K) logits; it gets the state's weights, is moved to the device, and is left in evaluation mode with
         the new weights.
     alignment: None trains without any, which is how a first checkpoint is made.
-    on_epoch: called after each epoch, with the model in evaluation mode, so that the caller can measure it.
+    on_epoch: called after each epoch, with the model in evaluation mode, so that the caller can measure it; where it
+        answers that it is to stop the training ends there.
     """
     batches = training if not isinstance(training, tuple) else InMemory(*training)
     model.load_state_dict(state.model)
@@ -173,13 +174,15 @@ def realign(
     reference = state.reference
     if state.epoch == 0 and settings.loss == "normalised_rrr" and alignment is not None:
         reference = _reference(model, alignment, device)
-    last = min(settings.epochs, state.epoch + epochs)
-    for epoch in range(state.epoch, last):
+    reached = state.epoch
+    for epoch in range(state.epoch, min(settings.epochs, state.epoch + epochs)):
         figures = _train_epoch(model, optimiser, batches, alignment, settings, reference, seed, device, epoch)
         model.eval()
-        on_epoch(figures)
+        reached = epoch + 1
+        if on_epoch(figures):
+            break
     model.eval()
-    return _state(max(last, state.epoch), model, optimiser, reference)
+    return _state(reached, model, optimiser, reference)
 
 
 def _train_epoch(

@@ -16,6 +16,7 @@ from app.models import Epoch, Run
 from app.runs.leftovers import STATE, forget_later
 from app.storage import storage
 from worker.method.evaluation import by_group, worst_group
+from worker.method.guard import Watch
 from worker.method.realignment import (
     AlignmentImages,
     EpochFigures,
@@ -35,12 +36,22 @@ ARM = "arm"
 
 @dataclass(frozen=True)
 class Measured:
-    """Validation images, their labels and the names of their groups; and what else is measured after each epoch."""
+    """Validation images, their labels and the names of their groups.
+
+    also: what else is measured after each epoch, given the model and which validation images it answers rightly (V,);
+        and whether the training ends there.
+    """
 
     images: Tensor
     labels: Tensor
     groups: list[str]
-    also: Callable[[nn.Module], dict[str, Any]] = lambda _: {}
+    also: Callable[[nn.Module, Tensor], tuple[dict[str, Any], bool]] = lambda _, __: ({}, False)
+
+    def right(self, model: nn.Module) -> Tensor:
+        """Which of the images the model answers rightly: (V,) bool."""
+        if not len(self.labels):
+            return torch.zeros(0, dtype=torch.bool)
+        return logits_of(model, self.images).argmax(dim=1) == self.labels
 
 
 def epochs_a_shard(epochs: int, images: int, size: int) -> int:
@@ -63,11 +74,14 @@ def train_chunk(
     """Trains the job's epochs; the model is left with its new weights. Returns the state and each epoch's figures."""
     figures: list[dict[str, Any]] = []
 
-    def on_epoch(reached: EpochFigures) -> None:
+    def on_epoch(reached: EpochFigures) -> bool:
         job.check()
-        point = {ARM: arm, **in_figures(reached), **on_validation(model, measured), **measured.also(model)}
+        correct = measured.right(model)
+        more, ends = measured.also(model, correct)
+        point = {ARM: arm, **in_figures(reached), **on_validation(correct, measured.groups), **more}
         refuse_divergence(model, point, reached.epoch)
         figures.append(point)
+        return ends
 
     state = start(model, settings) if first_of_arm else load_state(job.previous[STATE])
     after = realign(
@@ -103,12 +117,11 @@ def refuse_divergence(model: nn.Module, figures: dict[str, Any], epoch: int) -> 
         )
 
 
-def on_validation(model: nn.Module, measured: Measured) -> dict[str, Any]:
+def on_validation(correct: Tensor, groups: list[str]) -> dict[str, Any]:
     """Accuracy and worst group; nothing where there are no validation images."""
-    if not len(measured.labels):
+    if not len(correct):
         return {}
-    correct = logits_of(model, measured.images).argmax(dim=1) == measured.labels
-    worst = worst_group(by_group(correct, measured.groups))
+    worst = worst_group(by_group(correct, groups))
     return {
         "validation_accuracy": correct.float().mean().item(),
         "validation_n": len(correct),
@@ -117,21 +130,30 @@ def on_validation(model: nn.Module, measured: Measured) -> dict[str, Any]:
     }
 
 
-def save_state(state: State, job: Job) -> str:
+def save_state(state: State, job: Job, watch: Watch | None = None) -> str:
     """The blob carries its run's name, so that no two runs share one and each may forget its own."""
-    held = io.BytesIO()
-    torch.save({"run": str(job.run_id), "state": state.as_dict()}, held)
+    held, watched = io.BytesIO(), watch.as_dict() if watch else None
+    torch.save({"run": str(job.run_id), "state": state.as_dict(), "watch": watched}, held)
     return storage().put(held.getvalue())
 
 
 def load_state(digest: str) -> State:
-    return State.from_dict(torch.load(io.BytesIO(storage().get(digest)), weights_only=True)["state"])
+    return State.from_dict(saved(digest)["state"])
 
 
-def keep_epochs(job: Job, figures: list[dict[str, Any]], state: str | None = None) -> Write:
+def load_watch(digest: str) -> Watch:
+    return Watch.from_dict(saved(digest)["watch"])
+
+
+def saved(digest: str) -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(io.BytesIO(storage().get(digest)), weights_only=True)
+    return found
+
+
+def keep_epochs(job: Job, figures: list[dict[str, Any]], handed_on: dict[str, Any] | None = None) -> Write:
     """Writes the points of the curves, and what the next shard goes on from, in place of what this one went on from.
 
-    state: its blob; None after the last epochs of an arm.
+    handed_on: STATE is its blob; nothing after the last epochs of an arm.
     """
 
     def write(session: Session, run: Run) -> dict[str, Any]:
@@ -141,7 +163,7 @@ def keep_epochs(job: Job, figures: list[dict[str, Any]], state: str | None = Non
                 session.add(Epoch(run_id=run.id, number=job.first + index, figures=point))
         if STATE in job.previous:
             forget_later(session, job.previous[STATE])
-        return {} if state is None else {STATE: state}
+        return handed_on or {}
 
     return write
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.db import reading
 from app.languages.messages import Message
 from app.models import Image, Origin, Project, Run, Split
+from app.runs.leftovers import STATE
 from app.runs.parameters import TrainingParameters
 from app.storage import storage
 from worker.method.realignment import RealignmentSettings
@@ -57,7 +58,7 @@ def work(job: Job) -> Write:
         first_of_arm=job.first == 0,
     )
     if job.last < parameters.epochs:
-        return keep_epochs(job, figures, save_state(state, job))
+        return keep_epochs(job, figures, {STATE: save_state(state, job)})
     keep = keep_epochs(job, figures)
     made = Made(
         name=parameters.name,

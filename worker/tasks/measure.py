@@ -34,6 +34,7 @@ EXPLAINED = 200
 SETTLED = 500
 PORTION = 50
 TRUE_MASKS = "true masks"
+EVIDENCE = ("evidence_on_spurious", "evidence_on_relevant", "evidence_outside")
 SPURIOUS_CLUSTERS = "clusters that stand as spurious, alignment images"
 
 
@@ -47,7 +48,7 @@ def work(job: Job) -> Write:
         rows = image_rows(session, job.material.datasets, split)
         correct = correct_by_image(session, job.run_id, checkpoint_id, split)
         group_by = session.get_one(Project, job.project_id).group_by
-        correction = correction_of(session, job.material.spurious)
+        correction = correction_of(session, job.material)
         loaded = load_checkpoint(checkpoint_id)
         baselines = baseline_images(session, job.material.datasets, loaded.preprocessing, seed=0)
         known = on_another_split(session, job.run_id, checkpoint_id)
@@ -112,9 +113,7 @@ def measured(
         worst_group_name=worst[0] if worst else "",
         average_of_groups=average(groups),
         mu_align=mu_align(job, loaded, baselines, rows),
-        evidence_on_spurious=(
-            known.evidence_on_spurious if known else evidence_on_spurious(job, loaded, baselines, correction)
-        ),
+        **(known_evidence(known) if known else evidence_by_verdict(job, loaded, baselines, correction)),
         settling=[
             *settled_on_truth(job, loaded, rows),
             *(of_clusters(known.settling) if known else settled_on_clusters(job, loaded, correction)),
@@ -159,19 +158,30 @@ def mu_align(job: Job, loaded: Loaded, baselines: Tensor, rows: list[ImageRow]) 
     return as_estimate(evaluation.mu_align(phi, true_masks(some, loaded.preprocessing.size)))
 
 
-def evidence_on_spurious(job: Job, loaded: Loaded, baselines: Tensor, correction: Correction) -> Estimate:
-    """Share of the attribution on clusters that stand as spurious, over the alignment images that have some."""
-    chosen = with_spurious(correction)
+def known_evidence(figures: Figures) -> dict[str, Estimate]:
+    return {name: getattr(figures, name) for name in EVIDENCE}
+
+
+def evidence_by_verdict(job: Job, loaded: Loaded, baselines: Tensor, correction: Correction) -> dict[str, Estimate]:
+    """Shares of the attribution by what stands of its place, over the alignment images with a spurious cluster.
+
+    They show whether evidence that left what is spurious went to what is relevant; the rest is on uncertain clusters.
+    """
+    chosen = with_spurious(correction)[:EXPLAINED]
     if not chosen:
-        return Estimate(missing="No cluster stands as spurious yet.")
-    chosen = chosen[:EXPLAINED]
-    aligned = correction.images(loaded.preprocessing)
+        return dict.fromkeys(EVIDENCE, Estimate(missing="No cluster stands as spurious yet."))
+    aligned, size = correction.images(loaded.preprocessing), loaded.preprocessing.size
     phi = attributions(job, loaded, baselines, aligned.images[chosen], aligned.labels[chosen])
-    kept = as_estimate(evaluation.mu_align(phi, aligned.masks[chosen, 0] > 0))
-    assert kept.value is not None
-    assert kept.low is not None
-    assert kept.high is not None
-    return Estimate(value=1 - kept.value, low=1 - kept.high, high=1 - kept.low, n=kept.n)
+    relevant = correction.covering(size, correction.relevant)
+    outside = 1 - correction.covering(size, correction.every_number())
+    places = (aligned.masks, relevant, outside)
+    return {name: share_on(phi, place[chosen, 0] > 0) for name, place in zip(EVIDENCE, places, strict=True)}
+
+
+def share_on(phi: Tensor, place: Tensor) -> Estimate:
+    """phi: (N, H, W); place: (N, H, W) bool."""
+    off = evaluation.mu_align(phi, place)
+    return Estimate(value=1 - off.value, low=1 - off.high, high=1 - off.low, n=off.n)
 
 
 def with_spurious(correction: Correction) -> list[int]:

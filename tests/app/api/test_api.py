@@ -400,6 +400,26 @@ def test_a_decision_asks_for_the_password(call_as: Callable[..., TestClient], wh
     assert program.post(original, json=asked | {"password": PASSWORD}).status_code == 404
 
 
+def test_what_fails_its_bar_is_not_approved(call_as: Callable[..., TestClient], whole: Loop) -> None:
+    with transaction() as session:
+        run = session.get_one(Run, whole.realignment.id)
+        run.parameters = {**run.parameters, "bar": {**run.parameters["bar"], "worst_group_rises": 0.5}}
+    program = call_as(whole.clinician)
+    reports = program.get(f"projects/{whole.project.id}/reports", params={"split": "test"}).json()
+    newest = {report["checkpoint_id"]: report["id"] for report in reversed(reports)}
+    asked = {
+        "approved": True,
+        "reason": "It reads the joint.",
+        "password": PASSWORD,
+        "before_report_id": newest[str(whole.original.id)],
+        "after_report_id": newest[str(whole.realigned.id)],
+    }
+    refused = program.post(f"checkpoints/{whole.realigned.id}/decisions", json=asked)
+    assert (refused.status_code, "can’t be approved. Nothing was signed." in refused.text) == (409, True)
+    rejected = program.post(f"checkpoints/{whole.realigned.id}/decisions", json=asked | {"approved": False})
+    assert rejected.status_code == 201
+
+
 def test_a_project_gets_only_an_lvlm_that_there_can_be(program: TestClient) -> None:
     asked = {"name": "Hands", "classes": ["left", "right"]}
     for wrong in ("llava", "openai:m@https://elsewhere.example/v1"):

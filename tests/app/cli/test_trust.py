@@ -77,12 +77,12 @@ def test_a_locked_realignment_is_refused_and_can_be_overridden(rightreasons: Cal
     assert record is not None
     assert (record.override, record.overridden_by) == ("A rehearsal.", "Root")
     compared = rightreasons("compare", "--project", "Knees")
-    assert "Started under the trust bar by Root: A rehearsal." in compared.out
+    assert "Started all the same by Root: A rehearsal." in compared.out
 
 
 def test_comparing_tells_of_an_override(knees: Loop, rightreasons: Callable[..., Done]) -> None:
     with transaction() as session:
         session.get_one(Run, knees.realignment.id).result = {"trust": overridden().model_dump(mode="json")}
-    assert "Started under the trust bar by Grace Engineer" in rightreasons("compare", "--project", "Knees").out
+    assert "Started all the same by Grace Engineer" in rightreasons("compare", "--project", "Knees").out
     document = rightreasons("compare", "--project", "Knees", "--json").document
     assert document["trust"]["override"] == "A rehearsal."

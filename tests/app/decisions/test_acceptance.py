@@ -1,61 +1,129 @@
 import pytest
 
+from app.decisions import acceptance
 from app.decisions.acceptance import lines
-from app.models.figures import Estimate, Figures, Group
+from app.models.figures import Estimate, Figures, Group, Settling
 from app.runs.parameters import AcceptanceBar
 from tests.measured import estimate
+from worker.method import guard
 
 BAR = AcceptanceBar(
-    worst_group_rises=0.15, accuracy_falls_at_most=0.02, group_falls_at_most=0.05, answers_flip_at_most=0.10
+    worst_group_rises=0.15,
+    accuracy_falls_at_most=0.02,
+    group_falls_at_most=0.05,
+    agreement_rises=0.20,
+    answers_flip_at_most=0.10,
 )
 
 
-def measured(accuracy: float, worst: float | None, groups: dict[str, float], flipped: float | None = None) -> Figures:
+CLUSTERS = "clusters that stand as spurious"
+
+
+def measured(
+    accuracy: float,
+    worst: float | None,
+    groups: dict[str, float],
+    flipped: float | None = None,
+    added: float | None = None,
+    attributes: bool = True,
+) -> Figures:
+    """flipped: when the regions are taken away, of 50 answers; added: when one is added, of 100."""
     nothing = Estimate(missing="too few images")
-    return Figures.model_validate(
-        {
-            "accuracy": estimate(accuracy, 100),
-            "groups": [
-                Group(name=name, class_name=name, accuracy=estimate(value, 50)) for name, value in groups.items()
-            ],
-            "worst_group": nothing if worst is None else estimate(worst, 50),
-            "worst_group_name": "",
-            "average_of_groups": nothing,
-            "mu_align": nothing,
-            "evidence_on_spurious": nothing,
-            "settling": []
-            if flipped is None
-            else [
-                {"operation": "remove", "regions": "true masks", "flipped": estimate(0.9, 10)},
-                {"operation": "remove", "regions": "clusters that stand as spurious", "flipped": estimate(flipped, 50)},
-            ],
-        }
+    known = {"letter": "present"} if attributes else {}
+    settling = [Settling(operation="remove", regions="true masks", flipped=estimate(0.9, 10))]
+    for operation, value, n in (("remove", flipped, 50), ("add", added, 100)):
+        if value is not None:
+            settling.append(Settling(operation=operation, regions=CLUSTERS, flipped=estimate(value, n)))
+    return Figures(
+        accuracy=estimate(accuracy, 100),
+        groups=[
+            Group(name=name, class_name=name, attributes=known, accuracy=estimate(value, 50))
+            for name, value in groups.items()
+        ],
+        worst_group=nothing if worst is None else estimate(worst, 50),
+        worst_group_name="",
+        average_of_groups=nothing,
+        mu_align=nothing,
+        evidence_on_spurious=nothing,
+        settling=[] if flipped is None else settling,
     )
 
 
 def test_a_bar_that_is_reached_exactly_is_met() -> None:
-    before = measured(0.80, 0.40, {"a": 0.90, "b": 0.40})
-    after = measured(0.78, 0.55, {"a": 0.85, "b": 0.55}, flipped=0.10)
-    assert [line.met for line in lines(BAR, before, after)] == [True, True, True, True]
+    before = measured(0.80, 0.40, {"a": 0.90, "b": 0.40}, flipped=0.3, added=0.3)
+    after = measured(0.78, 0.55, {"a": 0.85, "b": 0.55}, flipped=0.10, added=0.10)
+    assert [line.met for line in lines(BAR, before, after)] == [True, True, True, True, True]
 
 
 def test_each_line_fails_alone() -> None:
-    before = measured(0.80, 0.40, {"a": 0.90, "b": 0.40})
-    after = measured(0.77, 0.54, {"a": 0.84, "b": 0.54}, flipped=0.11)
+    before = measured(0.80, 0.40, {"a": 0.90, "b": 0.40}, flipped=0.3, added=0.3)
+    after = measured(0.77, 0.54, {"a": 0.84, "b": 0.54}, flipped=0.12, added=0.12)
     found = lines(BAR, before, after)
-    assert [line.met for line in found] == [False, False, False, False]
-    assert [line.came for line in found] == pytest.approx([0.14, -0.03, -0.06, 0.11])
+    assert [line.met for line in found] == [False, False, False, False, False]
+    assert [line.came for line in found] == pytest.approx([0.14, -0.03, -0.06, 0.18, 0.12])
     assert found[2].why == "a"
+
+
+def test_every_line_tells_before_and_after_with_their_n() -> None:
+    before = measured(0.80, 0.40, {"a": 0.90, "b": 0.40}, flipped=0.3, added=0.3)
+    after = measured(0.78, 0.55, {"a": 0.85, "b": 0.55}, flipped=0.10, added=0.10)
+    told = [(line.before, line.after) for line in lines(BAR, before, after)]
+    assert [(then.n, now.n) for then, now in told if then and now] == [
+        (50, 50),
+        (100, 100),
+        (50, 50),
+        (150, 150),
+        (50, 50),
+    ]
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed_and_says_why() -> None:
     found = lines(BAR, measured(0.8, None, {}), measured(0.8, 0.5, {"a": 0.9}))
-    assert [line.met for line in found] == [None, True, None, None]
+    assert [line.met for line in found] == [None, True, None, None, None]
     assert found[0].why == "before: too few images"
     assert found[2].why == "no group was measured both before and after"
-    assert found[3].why == "the removal was not measured"
+    assert found[3].why == "before: not measured"
+    assert found[4].why == "the removal was not measured"
 
 
 def test_the_regions_judged_spurious_count_before_true_masks() -> None:
     found = lines(BAR, measured(0.8, 0.4, {}), measured(0.8, 0.6, {}, flipped=0.05))
-    assert found[3].came == pytest.approx(0.05)
+    assert found[4].came == pytest.approx(0.05)
+
+
+def test_no_rise_is_asked_for_where_none_is_possible() -> None:
+    before = measured(0.98, 0.97, {"a": 0.97}, flipped=0.02, added=0.02)
+    kept, lost = (
+        measured(0.98, worst, {"a": worst}, flipped=flip, added=flip) for worst, flip in ((0.95, 0.04), (0.94, 0.06))
+    )
+    assert [line.met for line in lines(BAR, before, kept)] == [True] * 5
+    found = lines(BAR, before, lost)
+    assert [line.met for line in found] == [False, True, True, False, True]
+    assert found[3].why == "95 % is enough: from there no rise is asked for"
+
+
+def test_a_bar_of_a_time_when_agreement_was_not_asked_for_has_four_lines() -> None:
+    both = measured(0.8, 0.6, {"a": 0.9}, flipped=0.05)
+    assert len(lines(AcceptanceBar(), both, both)) == 4
+
+
+def test_of_classes_alone_the_worst_one_need_not_rise_but_none_may_fall() -> None:
+    before = measured(0.8, 0.6, {"a": 0.9}, attributes=False)
+    found = lines(BAR, before, measured(0.8, 0.6, {"a": 0.8}, attributes=False))
+    assert [line.met for line in found[:3]] == [None, True, False]
+    assert found[0].why == "no groups are known besides the classes"
+
+
+def test_a_group_of_few_pictures_is_told_and_not_judged() -> None:
+    before, after = measured(0.8, 0.6, {"a": 0.9, "b": 0.9}), measured(0.8, 0.6, {"a": 0.88, "b": 0.5})
+    small = after.model_copy(
+        update={"groups": [each.model_copy(update={"counts": each.name == "a"}) for each in after.groups]}
+    )
+    assert lines(BAR, before, after)[2].met is False
+    line = lines(BAR, before, small)[2]
+    assert (line.met, line.came, line.why) == (True, pytest.approx(-0.02), "a; not judged, of too few pictures: b")
+
+
+def test_from_where_on_no_rise_is_asked_for_is_as_the_guard_has_it() -> None:
+    assert acceptance.NEARLY_ALL == guard.NEARLY_ALL
+    assert acceptance.WAYS == guard.WAYS

@@ -6,7 +6,8 @@ from sqlalchemy import select
 
 from app.db import reading, transaction
 from app.models import Answer, Critique, Epoch, Kind, Project, Review, Run, State, User, Verdict, VerdictValue
-from app.realignment.queries import Outcome, ingredients_of, outcomes_of, runs_of
+from app.realignment.ingredients import ingredients_of
+from app.realignment.queries import Outcome, outcomes_of, past_of
 from app.runs.actions import cancel_run
 from app.runs.parameters import RealignmentParameters
 from app.trust.lock import record_of
@@ -19,6 +20,7 @@ FORM = {
     "worst_group_rises": "15",
     "accuracy_falls_at_most": "1",
     "group_falls_at_most": "4.5",
+    "agreement_rises": "7",
     "answers_flip_at_most": "8",
     "loss": "consistency",
     "epochs": "6",
@@ -57,9 +59,15 @@ def test_the_bar_is_stored_in_shares_before_the_training_starts(loop: Loop, page
     assert parameters.bar.worst_group_rises == pytest.approx(0.15)
     assert parameters.bar.accuracy_falls_at_most == pytest.approx(0.01)
     assert parameters.bar.group_falls_at_most == pytest.approx(0.045)
+    assert parameters.bar.agreement_rises == pytest.approx(0.07)
     assert parameters.bar.answers_flip_at_most == pytest.approx(0.08)
     assert (parameters.control, parameters.strength, parameters.learning_rate) == (True, None, None)
     assert "Realigning the checkpoint" in page.get(address(loop)).text
+
+
+def test_a_rise_of_agreement_that_is_left_empty_is_not_asked_for(loop: Loop, page: Browser) -> None:
+    page.change(address(loop), data={**FORM, "critique_id": str(loop.critique.id), "agreement_rises": ""})
+    assert RealignmentParameters.model_validate(started()[0].parameters).bar.agreement_rises is None
 
 
 def test_a_switch_that_is_off_is_off(loop: Loop, page: Browser) -> None:
@@ -173,7 +181,7 @@ def test_a_training_under_way_shows_its_curves(loop: Loop, page: Browser) -> Non
 
 def outcome(loop: Loop) -> Outcome:
     with reading() as session:
-        (found,) = outcomes_of(session, runs_of(session, loop.project))
+        (found,) = outcomes_of(session, [each.run for each in past_of(session, loop.project)])
     return found
 
 

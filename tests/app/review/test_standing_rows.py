@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from app.db import now, reading, transaction
 from app.models import Answer, Review, Role, Run, Source, VerdictValue
-from app.realignment.queries import corrected_pictures, ingredients_of
+from app.realignment.ingredients import ingredients_of
+from app.realignment.queries import corrected_pictures
 from app.review.standing import newest_consensus, standings
 from app.review.standing_rows import standing_rows
 from tests import factories

@@ -133,7 +133,7 @@ def test_nobody_but_an_owner_overrides(loop: Loop) -> None:
     with transaction() as session:
         add_bar(session, loop.project)
     for user in (None, loop.clinician, loop.engineer):
-        with pytest.raises(LockedError, match="or an administrator, may override"):
+        with pytest.raises(LockedError, match="or an administrator, may start it all the same"):
             start(loop, user, override="I know better.")
 
 

@@ -16,7 +16,7 @@ from worker.tasks.here import run_here
 def add_project() -> Project:
     with transaction() as session:
         project = factories.add_project(session, lvlm="none")
-        factories.add_images(session, project, per_class=4)
+        factories.add_images(session, project, per_class=6)
     return project
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from app.db import reading, transaction
 from app.models import AgreedVerdict, Answer, Cluster, Run, Source, Stage, VerdictValue
 from app.review.disagreements import settle_case, take_settlement_back
+from app.review.standing import standings
 from tests import factories
 from tests.trusted import say
 from tests.worker.tasks.judged import (
@@ -25,7 +26,7 @@ from tests.worker.tasks.judged import (
 from worker.method.cluster_features import FEATURES
 from worker.tasks import characterise
 from worker.tasks.inputs import load_array
-from worker.tasks.material import spurious_clusters
+from worker.tasks.material import called
 from worker.vision.activations import imagenet_network
 
 pytestmark = pytest.mark.usefixtures("sqlite")
@@ -127,12 +128,18 @@ def test_where_readers_differ_an_adjudicators_word_goes_into_consensus_and_train
     assert (row.value, row.p_spurious, row.source) == (VerdictValue.RELEVANT, 0, Source.REVIEW)
     with reading() as session:
         cluster = session.get_one(Cluster, letter)
-        assert cluster.number not in spurious_clusters(session, case.critique.id)[cluster.explanation_id]
+        assert (
+            cluster.number
+            not in called(standings(session, case.critique.id), VerdictValue.SPURIOUS)[cluster.explanation_id]
+        )
     with transaction() as session:
         take_settlement_back(session, case.critique, third)
         settle_case(session, case.critique, third, letter, Answer.SPURIOUS)
     with reading() as session:
-        assert cluster.number in spurious_clusters(session, case.critique.id)[cluster.explanation_id]
+        assert (
+            cluster.number
+            in called(standings(session, case.critique.id), VerdictValue.SPURIOUS)[cluster.explanation_id]
+        )
 
 
 def test_the_order_of_review_has_every_place_once_and_none_that_is_answered(case: Case) -> None:

@@ -26,6 +26,7 @@ from app.models import (
     Specification,
     State,
     Verdict,
+    VerdictValue,
 )
 from app.review.actions import record_answer
 from app.review.blind import sampled
@@ -44,7 +45,7 @@ from worker.tasks.cases import Explained
 from worker.tasks.corrections import correction_of
 from worker.tasks.honeypot_cases import as_shown, chosen
 from worker.tasks.inputs import load_assignment
-from worker.tasks.material import spurious_clusters
+from worker.tasks.material import Material, called
 
 __all__ = ["server"]  # a fixture
 pytestmark = pytest.mark.usefixtures("sqlite")
@@ -172,14 +173,14 @@ def everything(loop: Loop) -> dict[str, object]:
             (row.cluster_id, row.value, row.p_spurious, row.source, row.place, row.reason_id, row.nearest)
             for row in session.scalars(agreed)
         ]
-        spurious = spurious_clusters(session, loop.critique.id)
+        spurious = called(standings(session, loop.critique.id), VerdictValue.SPURIOUS)
         return {
             "agreed": rows,
             "difference": (consensus.result["difference"], consensus.result["kinds"]),
             "calibration": calibration.result[KEY],
             "p_calibrated": session.execute(select(Verdict.id, Verdict.p_calibrated).order_by(Verdict.id)).all(),
             "spurious": spurious,
-            "assignments": correction_of(session, spurious).assignments,
+            "assignments": correction_of(session, Material(datasets=(), spurious=spurious)).assignments,
             "standings": standings(session, loop.critique.id),
             "rows": [
                 session.scalar(select(func.count()).select_from(table))

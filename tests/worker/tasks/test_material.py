@@ -82,7 +82,7 @@ def test_a_realignment_ends_as_if_nothing_had_come_meanwhile(project, monkeypatc
     assert run.result["spurious_clusters"] == undisturbed.result["spurious_clusters"] > 0
     with reading() as session:
         reports = session.scalars(select(Report).where(Report.run_id == run_id)).all()
-    assert {Figures.model_validate(report.figures).accuracy.n for report in reports} == {8}
+    assert {Figures.model_validate(report.figures).accuracy.n for report in reports} == {12}
     assert all(report.figures["evidence_on_spurious"]["value"] is not None for report in reports)
 
 
@@ -96,7 +96,7 @@ def test_an_evaluation_answers_for_the_images_that_there_were(project, monkeypat
     run_here(run_id)
     assert small.run_of(run_id).state is State.SUCCEEDED, small.run_of(run_id).error_details
     with reading() as session:
-        assert session.scalar(select(func.count()).select_from(Prediction).where(Prediction.run_id == run_id)) == 16
+        assert session.scalar(select(func.count()).select_from(Prediction).where(Prediction.run_id == run_id)) == 24
 
 
 def test_a_checkpoint_of_another_input_size_is_measured_under_the_same_masks(project):
@@ -105,7 +105,7 @@ def test_a_checkpoint_of_another_input_size_is_measured_under_the_same_masks(pro
     run = small.ended(project, EvaluationParameters(checkpoint_ids=(smaller,), critique_id=critique))
     assert run.state is State.SUCCEEDED, run.error_details
     with reading() as session:
-        correction = correction_of(session, material_of(run).spurious)
+        correction = correction_of(session, material_of(run))
         reports = session.scalars(select(Report).where(Report.run_id == run.id)).all()
     assert all(report.figures["evidence_on_spurious"]["value"] is not None for report in reports)
     masks = correction.images(Preprocessing(INPUT // 2, 1, (0.5,), (0.5,))).masks
@@ -121,14 +121,18 @@ def test_the_alignment_images_are_measured_once_for_a_checkpoint_on_every_split(
     checkpoint = small.add_checkpoint(project)
     critique = small.add_critique(project, checkpoint)
     asked = []
-    explain = measure.evidence_on_spurious
-    monkeypatch.setattr(measure, "evidence_on_spurious", lambda *given: asked.append(1) or explain(*given))
+    explain = measure.evidence_by_verdict
+    monkeypatch.setattr(measure, "evidence_by_verdict", lambda *given: asked.append(1) or explain(*given))
     run = small.ended(project, EvaluationParameters(checkpoint_ids=(checkpoint,), critique_id=critique))
     with reading() as session:
         stored = session.scalars(select(Report).where(Report.run_id == run.id)).all()
     figures = [Figures.model_validate(report.figures) for report in stored]
     assert len({report.split for report in stored}) == len(stored) == 2
     assert len(asked) == 1
-    assert figures[0].evidence_on_spurious == figures[1].evidence_on_spurious
+    assert measure.known_evidence(figures[0]) == measure.known_evidence(figures[1])
+    shares = [each.value for each in measure.known_evidence(figures[0]).values()]
+    # Each cluster that is drawn is judged, and none is uncertain but those without words.
+    assert all(share is not None and share > 0 for share in shares)
+    assert sum(share for share in shares if share is not None) <= 1 + 1e-6
     on_clusters = [measure.of_clusters(each.settling) for each in figures]
     assert on_clusters[0] == on_clusters[1] != []

@@ -7,7 +7,19 @@ import pytest
 from sqlalchemy import func, select
 
 from app.db import reading, transaction
-from app.models import Cluster, Critique, Explanation, Honeypot, Image, Project, Review, Run, State, Verdict
+from app.models import (
+    Cluster,
+    Critique,
+    Explanation,
+    Honeypot,
+    Image,
+    Project,
+    Review,
+    Run,
+    State,
+    Verdict,
+    VerdictValue,
+)
 from app.review.standing import standings
 from app.runs.parameters import HoneypotParameters
 from app.storage import storage
@@ -18,7 +30,7 @@ from tests.worker.tasks import small
 from worker.benchmarks.own_database import forget_settings
 from worker.tasks.cases import loaded_lvlm
 from worker.tasks.corrections import correction_of
-from worker.tasks.material import spurious_clusters
+from worker.tasks.material import Material, called
 
 pytestmark = pytest.mark.usefixtures("sqlite")
 SAID = "\n".join(f"{number}: a thing; named as spurious; spurious" for number in range(1, 7))
@@ -77,8 +89,8 @@ def test_nothing_planted_can_reach_a_training(loop: Loop, server: Server) -> Non
     def everything() -> list[object]:
         """All that a realignment is made from, and all that a reader or a judge could add to it."""
         with reading() as session:
-            spurious = spurious_clusters(session, loop.critique.id)
-            correction = correction_of(session, spurious)
+            spurious = called(standings(session, loop.critique.id), VerdictValue.SPURIOUS)
+            correction = correction_of(session, Material(datasets=(), spurious=spurious))
             tables = [
                 session.scalar(select(func.count()).select_from(table))
                 for table in (Image, Explanation, Cluster, Critique, Verdict, Review)

@@ -1,0 +1,124 @@
+"""A realignment under guard: which epoch becomes the checkpoint, however its epochs are cut into shards."""
+
+import pytest
+from sqlalchemy import select
+
+from app.db import reading
+from app.models import Checkpoint, Epoch, Origin, Project, Run, Shard, State
+from app.models.guard_record import KEY, GuardRecord
+from app.runs.parameters import AcceptanceBar, RealignmentParameters
+from app.storage import storage
+from tests.worker.tasks import small
+from worker.method import guard
+from worker.tasks import engine
+from worker.tasks.here import run_here
+from worker.vision import checkpoints
+
+pytestmark = pytest.mark.usefixtures("sqlite")
+LENIENT = AcceptanceBar(
+    worst_group_rises=-1, accuracy_falls_at_most=1, group_falls_at_most=1, agreement_rises=-1, answers_flip_at_most=1
+)
+
+
+@pytest.fixture
+def asked(sqlite: str) -> tuple[Project, RealignmentParameters]:
+    del sqlite
+    project = small.add_project()
+    critique = small.add_critique(project, small.add_checkpoint(project))
+    return project, RealignmentParameters(critique_id=critique, epochs=4, batch_size=4, bar=LENIENT)
+
+
+def made(run: Run) -> dict[Origin, str]:
+    assert run.state is State.SUCCEEDED, run.error_details
+    with reading() as session:
+        found = session.scalars(select(Checkpoint).where(Checkpoint.run_id == run.id))
+        return {each.origin: each.weights for each in found}
+
+
+def points(run: Run) -> list[tuple[str, int]]:
+    with reading() as session:
+        epochs = session.scalars(select(Epoch).where(Epoch.run_id == run.id).order_by(Epoch.number))
+        return [(each.figures["arm"], each.figures["epoch"]) for each in epochs]
+
+
+def record(run: Run) -> GuardRecord:
+    return GuardRecord.model_validate(run.result[KEY])
+
+
+def settles_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
+    monkeypatch.setattr(guard, "is_settled", lambda _, watch: len(watch.seen) == epochs)
+
+
+def second_is_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "choose", lambda _, __, seen: guard.Choice(min(2, len(seen)), ()))
+
+
+def test_epochs_in_parts_and_at_once_deliver_the_same(asked, monkeypatch):
+    second_is_best(monkeypatch)
+    settles_after(monkeypatch, 3)
+    monkeypatch.setattr("worker.tasks.epochs.PIXELS_A_SHARD", 1e12)
+    at_once = small.ended(*asked)
+    monkeypatch.setattr("worker.tasks.epochs.PIXELS_A_SHARD", 1.0)
+    in_parts = small.ended(*asked)
+    assert made(in_parts) == made(at_once)
+    assert record(in_parts) == record(at_once)
+    assert points(in_parts) == points(at_once)
+    assert (record(in_parts).epoch, record(in_parts).trained, record(in_parts).asked) == (2, 3, 4)
+    assert points(in_parts) == [
+        ("consistency", 1),
+        ("consistency", 2),
+        ("consistency", 3),
+        ("control", 1),
+        ("control", 2),
+    ]
+
+
+def test_a_shard_whose_worker_was_killed_is_done_again_to_the_bit(asked, monkeypatch):
+    second_is_best(monkeypatch)
+    monkeypatch.setattr("worker.tasks.epochs.PIXELS_A_SHARD", 1.0)
+    undisturbed = small.ended(*asked)
+    run_id = small.start(*asked)
+    engine.begin(run_id)
+    finish = engine.finish
+    for number in range(6):
+        with reading() as session:
+            stage = session.scalar(select(Shard.stage).where(Shard.run_id == run_id, Shard.number == number))
+        assert stage is not None
+        # Killed with the work done and nothing written; then the shard is delivered again.
+        monkeypatch.setattr(engine, "finish", lambda *_: engine.give_up(*_[:4]))
+        engine.run_shard(run_id, stage, number)
+        monkeypatch.setattr(engine, "finish", finish)
+        engine.run_shard(run_id, stage, number)
+    run_here(run_id)
+    run = small.run_of(run_id)
+    assert made(run) == made(undisturbed)
+    assert record(run) == record(undisturbed)
+
+
+def test_the_delivered_weights_are_those_of_the_chosen_epoch(asked, monkeypatch):
+    project, parameters = asked
+    monkeypatch.setattr("worker.tasks.epochs.PIXELS_A_SHARD", 1e12)
+    kept = []
+    follow = guard.follow
+
+    def keep(watch, bar, model, measured):
+        kept.append(checkpoints.to_safetensors(model))
+        return follow(watch, bar, model, measured)
+
+    monkeypatch.setattr(guard, "follow", keep)
+    run = small.ended(project, parameters)
+    chosen = record(run).epoch
+    assert storage().get(made(run)[Origin.REALIGNED]) == kept[chosen - 1]
+    assert record(run).keeps
+
+
+def test_what_no_epoch_keeps_is_delivered_and_marked(asked):
+    project, parameters = asked
+    impossible = AcceptanceBar(accuracy_falls_at_most=-1.5, agreement_rises=None)
+    run = small.ended(project, parameters.model_copy(update={"bar": impossible, "control": False}))
+    assert set(made(run)) == {Origin.REALIGNED}
+    assert not record(run).keeps
+    assert "accuracy" in record(run).missed
+    assert len(points(run)) == record(run).trained == 4
+    assert record(run).held_out > 0
+    assert record(run).agreement.n > 0

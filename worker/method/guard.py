@@ -1,0 +1,281 @@
+"""The guard on a realignment: which epoch is delivered, and whether it keeps the bar that was written down before.
+
+After each epoch the model is measured on validation images and on alignment images that its training never sees. Of the
+epochs that keep the bar the one whose answers hold best without the spurious regions is delivered; where none keeps it,
+the one that does least harm, marked as failing. Ours: the paper delivers its last epoch.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from worker.method import evaluation, realignment
+from worker.method.evaluation import Proportion
+from worker.method.realignment import AlignmentImages, Batches, EpochFigures, RealignmentSettings
+
+# Of the alignment images, those that are held out of training to measure the agreement on.
+HELD_OUT = 0.2
+# Where so much is reached no further rise is asked for: above it a rise is often not possible, and always within noise.
+NEARLY_ALL = 0.95
+# Epochs in a row that keep the bar and agree on every image held out, after which no later one can be better.
+PATIENCE = 3
+PORTION = 256  # images in one forward pass
+TOLERANCE = 1e-9  # a bar of five points is met by five points, whatever floats make of them
+
+# The lines of the bar; those that ask that nobody is served worse count first where none of the epochs keeps it.
+ACCURACY, GROUP, WORST_GROUP, AGREEMENT = "accuracy", "group", "worst_group", "agreement"
+HARMS = (ACCURACY, GROUP)
+# Of the settling test: those that set an answer with a spurious region against one without.
+WAYS: tuple[evaluation.Operation, ...] = ("remove", "add")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a realignment has to keep, in shares of 1; None is not asked for.
+
+    agreement_rises: of the answers that are the same with and without the spurious regions.
+    answers_flip_at_most: of those, that may still be others.
+    """
+
+    accuracy_falls_at_most: float = 0.02
+    group_falls_at_most: float = 0.05
+    worst_group_rises: float | None = 0.05
+    agreement_rises: float | None = 0.05
+    answers_flip_at_most: float = 0.10
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Of one model. A line of the bar on what is None, or of no group, is neither kept nor missed.
+
+    accuracy, groups: on validation images; only groups that are known and have ``evaluation.MIN_GROUP`` images.
+    agreement: answers that are the same with and without the spurious regions, on the alignment images held out.
+    """
+
+    accuracy: Proportion | None = None
+    groups: Mapping[str, Proportion] | None = None
+    agreement: Proportion | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> "Measures":
+        single = {name: Proportion(**saved[name]) if saved[name] else None for name in (ACCURACY, AGREEMENT)}
+        groups = saved["groups"]
+        return cls(**single, groups=groups and {name: Proportion(**given) for name, given in groups.items()})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The epoch to deliver, counted from 1, and the lines of the bar that it misses: none where it keeps it."""
+
+    epoch: int
+    missed: tuple[str, ...]
+
+    @property
+    def keeps(self) -> bool:
+        return not self.missed
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Everything that the choice needs to go on after an interruption.
+
+    before: of the model that is realigned; seen: after each epoch so far; weights: of the best of them.
+    ``as_dict`` can be saved with torch and read with ``weights_only=True``.
+    """
+
+    before: Measures
+    seen: tuple[Measures, ...] = ()
+    weights: dict[str, Tensor] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        seen = [each.as_dict() for each in self.seen]
+        return {"before": self.before.as_dict(), "seen": seen, "weights": self.weights}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> "Watch":
+        seen = tuple(Measures.from_dict(each) for each in saved["seen"])
+        return cls(Measures.from_dict(saved["before"]), seen, saved["weights"])
+
+
+def hold_out(alignment: AlignmentImages, seed: int) -> tuple[AlignmentImages, AlignmentImages]:
+    """What is trained on, and what the agreement is measured on: whole images, never clusters of one and the same.
+
+    Drawn by the seed, HELD_OUT of the images with a spurious region and as much of those without, on which such regions
+    are put. Where fewer than two have a region none is held out. Both parts keep the order of the images.
+    """
+    has_region = alignment.masks.flatten(1).any(dim=1)
+    generator = torch.Generator().manual_seed(seed)
+    held = torch.zeros(len(alignment.labels), dtype=torch.bool)
+    if int(has_region.sum()) > 1:
+        for part in (has_region, ~has_region):
+            candidates = part.nonzero()[:, 0]
+            order = torch.randperm(len(candidates), generator=generator)
+            held[candidates[order[: max(1, round(HELD_OUT * len(candidates)))]]] = True
+    return _some(alignment, ~held), _some(alignment, held)
+
+
+def _some(alignment: AlignmentImages, chosen: Tensor) -> AlignmentImages:
+    return AlignmentImages(alignment.images[chosen], alignment.labels[chosen], alignment.masks[chosen])
+
+
+def agreement(model: nn.Module, held: AlignmentImages, device: str | torch.device) -> Proportion | None:
+    """Share of the answers that are the same with and without a spurious region; None without any image.
+
+    Two ways of the settling test count alike: an image's region is taken away, and one of another class is put on it.
+    Taking away alone is not enough: a model that is sure for two reasons answers as before without one of them.
+    model: in evaluation mode, on the device.
+    """
+    if not len(held.labels):
+        return None
+    images, labels, masks = held.images.to(device), held.labels.to(device), held.masks.to(device)
+    effects = evaluation.settling_test(model, images, labels, masks, seed=0)
+    flipped = [effects[way].flipped for way in WAYS if way in effects]
+    same = [round((1 - each.value) * each.n) for each in flipped]
+    answers = torch.cat([torch.arange(each.n) < held_on for each, held_on in zip(flipped, same, strict=True)])
+    return evaluation.proportion(answers)
+
+
+def on_validation(correct: Tensor, groups: Sequence[str]) -> tuple[Proportion | None, dict[str, Proportion] | None]:
+    """Accuracy, and that of every group that is large enough to judge. correct: (N,) bool; groups: N names, or none."""
+    if not len(correct):
+        return None, None
+    large = {
+        name: share for name, share in evaluation.by_group(correct, groups).items() if share.n >= evaluation.MIN_GROUP
+    }
+    return evaluation.proportion(correct), large or None
+
+
+def shortfalls(bar: Bar, before: Measures, after: Measures) -> dict[str, float]:
+    """By line of the bar that can be judged, how far ``after`` is under it; 0 where it is kept."""
+    found: dict[str, float] = {}
+    if before.accuracy and after.accuracy:
+        found[ACCURACY] = before.accuracy.value - after.accuracy.value - bar.accuracy_falls_at_most
+    if before.groups and after.groups:
+        falls = [before.groups[name].value - after.groups[name].value for name in before.groups]
+        found[GROUP] = max(falls) - bar.group_falls_at_most
+        if bar.worst_group_rises is not None:
+            worst, now = (min(share.value for share in each.groups.values()) for each in (before, after) if each.groups)
+            found[WORST_GROUP] = risen(worst, bar.worst_group_rises) - now
+    if before.agreement and after.agreement:
+        least = 1 - bar.answers_flip_at_most
+        if bar.agreement_rises is not None:
+            least = max(least, risen(before.agreement.value, bar.agreement_rises))
+        found[AGREEMENT] = least - after.agreement.value
+    return {line: missing if missing > TOLERANCE else 0.0 for line, missing in found.items()}
+
+
+def risen(before: float, rise: float) -> float:
+    """What has to be reached: so much more, but no more than NEARLY_ALL."""
+    return min(before + rise, NEARLY_ALL)
+
+
+def choose(bar: Bar, before: Measures, seen: Sequence[Measures]) -> Choice:
+    """The epoch to deliver. seen: after each epoch, at least one.
+
+    Of those that keep the bar the one of the best agreement; where none does, the one that harms least (by the line of
+    HARMS that it misses by most), then of the best agreement. Of equal ones the latest: it was corrected longest.
+    """
+    best = max(range(len(seen)), key=lambda index: (*_rank(bar, before, seen[index]), index))
+    missing = shortfalls(bar, before, seen[best])
+    return Choice(best + 1, tuple(line for line, amount in missing.items() if amount))
+
+
+def _rank(bar: Bar, before: Measures, after: Measures) -> tuple[bool, float, float]:
+    missing = shortfalls(bar, before, after)
+    harm = max((missing.get(line, 0.0) for line in HARMS), default=0.0)
+    return not any(missing.values()), -harm, after.agreement.value if after.agreement else 0.0
+
+
+def follow(watch: Watch, bar: Bar, model: nn.Module, measured: Measures) -> Watch:
+    """Takes note of one more epoch, and keeps a copy of the weights on the CPU where it is the best so far."""
+    seen = (*watch.seen, measured)
+    if choose(bar, watch.before, seen).epoch < len(seen):
+        return replace(watch, seen=seen)
+    weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+    return replace(watch, seen=seen, weights=weights)
+
+
+def is_settled(bar: Bar, watch: Watch) -> bool:
+    """Whether to stop: the last PATIENCE epochs keep the bar and agree on every image held out."""
+    last = watch.seen[-PATIENCE:]
+    return len(last) == PATIENCE and all(
+        each.agreement is not None
+        and each.agreement.value >= 1
+        and not any(shortfalls(bar, watch.before, each).values())
+        for each in last
+    )
+
+
+@dataclass(frozen=True)
+class Validation:
+    """images: (V, C, H, W); labels: (V,) int64; groups: the V names of their groups, none where they are not known."""
+
+    images: Tensor
+    labels: Tensor
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a guarded realignment comes to. before, seen: as in ``Watch``; weights: of the chosen epoch."""
+
+    choice: Choice
+    before: Measures
+    seen: tuple[Measures, ...]
+    weights: dict[str, Tensor]
+
+
+def guarded(
+    model: nn.Module,
+    training: tuple[Tensor, Tensor] | Batches,
+    alignment: AlignmentImages,
+    settings: RealignmentSettings,
+    bar: Bar,
+    validation: Validation,
+    *,
+    seed: int,
+    device: str | torch.device,
+) -> Delivered:
+    """Realign the model under the bar, as the product does.
+
+    model: as it is to be realigned. It is left on the device with the weights that are delivered: those of the chosen
+        epoch where it keeps the bar, its own where none does, since what fails is not offered.
+    training, settings, seed, device: as in ``realignment.realign``.
+    """
+    kept, held = hold_out(alignment, seed)
+    original = deepcopy(model.state_dict())
+    watch = Watch(measure(model.to(device).eval(), validation, held, device))
+
+    def on_epoch(_: EpochFigures) -> bool:
+        nonlocal watch
+        watch = follow(watch, bar, model, measure(model, validation, held, device))
+        return is_settled(bar, watch)
+
+    state, epochs = realignment.start(model, settings), settings.epochs
+    realignment.realign(
+        model, state, training, kept, settings, seed=seed, device=device, epochs=epochs, on_epoch=on_epoch
+    )
+    choice = choose(bar, watch.before, watch.seen)
+    assert watch.weights is not None
+    model.load_state_dict(watch.weights if choice.keeps else original)
+    return Delivered(choice, watch.before, watch.seen, watch.weights)
+
+
+def measure(model: nn.Module, validation: Validation, held: AlignmentImages, device: str | torch.device) -> Measures:
+    """model: in evaluation mode, on the device."""
+    correct = _answers(model, validation.images, device) == validation.labels
+    accuracy, groups = on_validation(correct, validation.groups)
+    return Measures(accuracy, groups, agreement(model, held, device))
+
+
+def _answers(model: nn.Module, images: Tensor, device: str | torch.device) -> Tensor:
+    with torch.no_grad():
+        parts = [model(part.to(device)).argmax(dim=1).cpu() for part in torch.split(images, PORTION)]
+    return torch.cat(parts)

@@ -1,0 +1,83 @@
+"""A realignment under guard: what is measured after each epoch, and which one is delivered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from app.models.figures import Estimate
+from app.models.guard_record import GuardRecord
+from app.runs.parameters import AcceptanceBar
+from worker.method import guard
+from worker.method.evaluation import Proportion
+from worker.method.guard import Bar, Measures, Watch
+from worker.method.realignment import AlignmentImages
+from worker.tasks.inputs import device
+
+NO_VALIDATION = "The data set has no validation images."
+NONE_HELD_OUT = "Too few pictures have a spurious region to hold one out."
+
+
+@dataclass
+class Watched:
+    """Told of every epoch. The correction has a ``watch`` that chooses among them; the control ends at that epoch.
+
+    held: alignment images that are not trained on; groups: names of the validation images' groups.
+    """
+
+    bar: Bar
+    held: AlignmentImages
+    groups: list[str]
+    evidence: Callable[[nn.Module], float]
+    watch: Watch | None = None
+    epochs_left: int | None = None
+    is_over: bool = False
+
+    def __call__(self, model: nn.Module, correct: Tensor) -> tuple[dict[str, Any], bool]:
+        found = self.measures(model, correct)
+        if self.watch is not None:
+            self.watch = guard.follow(self.watch, self.bar, model, found)
+            self.is_over = guard.is_settled(self.bar, self.watch)
+        if self.epochs_left is not None:
+            self.epochs_left -= 1
+            self.is_over = self.epochs_left == 0
+        agreement = {} if found.agreement is None else {"agreement": found.agreement.value}
+        return {"evidence_on_spurious": self.evidence(model), **agreement}, self.is_over
+
+    def measures(self, model: nn.Module, correct: Tensor) -> Measures:
+        accuracy, groups = guard.on_validation(correct, self.groups)
+        return Measures(accuracy, groups, guard.agreement(model, self.held, device()))
+
+    def record(self, asked: int) -> GuardRecord:
+        """Of the epoch that is delivered. asked: epochs."""
+        assert self.watch is not None
+        before, seen = self.watch.before, self.watch.seen
+        choice = guard.choose(self.bar, before, seen)
+        chosen = seen[choice.epoch - 1]
+        return GuardRecord(
+            epoch=choice.epoch,
+            trained=len(seen),
+            asked=asked,
+            missed=list(choice.missed),
+            held_out=len(self.held.labels),
+            accuracy_before=estimate(before.accuracy, NO_VALIDATION),
+            accuracy=estimate(chosen.accuracy, NO_VALIDATION),
+            agreement_before=estimate(before.agreement, NONE_HELD_OUT),
+            agreement=estimate(chosen.agreement, NONE_HELD_OUT),
+        )
+
+
+def bar_of(asked: AcceptanceBar, group_by: list[Any]) -> Bar:
+    """Of classes alone none may fall, but that the worst one rises is asked only where groups are known."""
+    return Bar(
+        accuracy_falls_at_most=asked.accuracy_falls_at_most,
+        group_falls_at_most=asked.group_falls_at_most,
+        worst_group_rises=asked.worst_group_rises if group_by else None,
+        agreement_rises=asked.agreement_rises,
+        answers_flip_at_most=asked.answers_flip_at_most,
+    )
+
+
+def estimate(found: Proportion | None, missing: str) -> Estimate:
+    return Estimate(missing=missing) if found is None else Estimate(**vars(found))
