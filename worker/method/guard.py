@@ -158,8 +158,10 @@ def shortfalls(bar: Bar, before: Measures, after: Measures) -> dict[str, float]:
     if before.accuracy and after.accuracy:
         found[ACCURACY] = before.accuracy.value - after.accuracy.value - bar.accuracy_falls_at_most
     if before.groups and after.groups:
-        falls = [before.groups[name].value - after.groups[name].value for name in before.groups]
-        found[GROUP] = max(falls) - bar.group_falls_at_most
+        large = {name: share for name, share in before.groups.items() if may_judge(share.n, bar.group_falls_at_most)}
+        if large:
+            falls = [share.value - after.groups[name].value for name, share in large.items()]
+            found[GROUP] = max(falls) - bar.group_falls_at_most
         if bar.worst_group_rises is not None:
             worst, now = (min(share.value for share in each.groups.values()) for each in (before, after) if each.groups)
             found[WORST_GROUP] = risen(worst, bar.worst_group_rises) - now
@@ -169,6 +171,11 @@ def shortfalls(bar: Bar, before: Measures, after: Measures) -> dict[str, float]:
             least = max(least, risen(before.agreement.value, bar.agreement_rises))
         found[AGREEMENT] = least - after.agreement.value
     return {line: missing if missing > TOLERANCE else 0.0 for line, missing in found.items()}
+
+
+def may_judge(images: int, fall: float) -> bool:
+    """Whether a group is large enough for such a bar: in a smaller one a single answer would decide."""
+    return fall == 0 or images * fall >= 1 - TOLERANCE
 
 
 def risen(before: float, rise: float) -> float:

@@ -124,6 +124,15 @@ def test_a_group_of_few_pictures_is_told_and_not_judged() -> None:
     assert (line.met, line.came, line.why) == (True, pytest.approx(-0.02), "a; not judged, of too few pictures: b")
 
 
+def test_a_group_in_which_a_single_answer_would_decide_is_not_judged() -> None:
+    before, after = measured(0.8, 0.6, {"a": 0.9}), measured(0.8, 0.6, {"a": 0.8})
+    for pictures, met in ((20, False), (19, None)):
+        groups = [each.model_copy(update={"accuracy": estimate(0.8, pictures)}) for each in after.groups]
+        assert lines(BAR, before, after.model_copy(update={"groups": groups}))[2].met is met
+    assert [acceptance.may_judge(groups[0], fall) for fall in (0.0, 0.05, 0.06)] == [True, False, True]
+    assert [guard.may_judge(19, fall) for fall in (0.0, 0.05, 0.06)] == [True, False, True]
+
+
 def test_from_where_on_no_rise_is_asked_for_is_as_the_guard_has_it() -> None:
     assert acceptance.NEARLY_ALL == guard.NEARLY_ALL
     assert acceptance.WAYS == guard.WAYS
