@@ -71,7 +71,7 @@ def test_nobody_has_read_blind_yet_says_what_to_do(loop: Loop, owner: Browser) -
     text = plain(owner.get(address(loop)).text)
     assert "Nobody has read blind yet" in text
     assert "Read at least 20 of the 24 cases with which the review begins." in text
-    assert "nobody has read a case of this class blind" in text
+    assert "Spurious regions found" not in text, "a table of nothing only tires"
 
 
 @pytest.mark.usefixtures("database")
