@@ -94,7 +94,7 @@ def doubts(found: Found) -> list[Doubt]:
 
 
 def too_few(pictures: int) -> list[Doubt]:
-    if pictures >= LEAST_PICTURES:
+    if pictures == 0 or pictures >= LEAST_PICTURES:  # none at all is refused with words of its own
         return []
     if pictures == 1:
         sentence = Message(

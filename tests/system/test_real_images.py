@@ -72,7 +72,7 @@ def test_the_real_knees_come_in_once_no_patient_is_in_two_splits(knees: Path) ->
         assert session.scalar(select(func.count()).select_from(Image)) == 0
     assert run.state is State.FAILED
     assert run.result["problem_count"] == 21
-    assert all("in two splits" in problem["message"] for problem in run.result["problems"])
+    assert all("in two splits" in str(problem["message"]) for problem in run.result["problems"])
     assert done(project, ImportParameters(name="knees", path=str(knees))).result["images"] == 1524
 
 

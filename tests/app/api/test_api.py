@@ -47,7 +47,7 @@ CHECKPOINT = {
 def whole(stored: None) -> Loop:
     attempts.failures.clear()
     with transaction() as session:
-        return factories.whole_loop(session, per_class=2)
+        return factories.whole_loop(session, per_class=5)
 
 
 def test_every_address_of_the_api_asks_for_a_token(visitor: Browser) -> None:

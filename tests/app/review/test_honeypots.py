@@ -80,7 +80,7 @@ class Skeleton(HTMLParser):
         text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "ID", text)
         text = re.sub(self.names, "NAME", text)
         text = re.sub(r"about .* left", "about SOME left", text)
-        return re.sub(r"lowers|raises", "CHANGES", re.sub(r"\d+", "N", text))
+        return re.sub(r"(?s)Covering it .*", "Covering it DOES SOMETHING.", re.sub(r"\d+", "N", text))
 
 
 def skeleton(loop: Loop, text: str) -> str:

@@ -30,7 +30,7 @@ def test_the_overlap_is_that_of_the_best_cluster() -> None:
 
 def test_what_was_made_is_kept_and_the_same_afterwards(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setattr(explained_models, "KEPT", tmp_path)
-    small = explained_models._quick(explained_models.RECIPES["digits"])
+    small = explained_models.quickened(explained_models.RECIPES["digits"])
     monkeypatch.setitem(explained_models.RECIPES, "digits", small)
     first = explained_model("digits", 0)
     made = attributions(first, "deeplift_shap")

@@ -154,7 +154,7 @@ def test_without_an_lvlm_peoples_words_alone_realign_a_model(few_digits):
     done(project_id, ImportParameters(name="digits", path=str(few_digits)))
     training = TrainingParameters(name="mlp", architecture="mlp", input=DIGITS, epochs=4)
     original = UUID(done(project_id, training).result["checkpoint_id"])
-    analysis = done(project_id, AnalysisParameters(checkpoint_id=original, count=20, strategy="random"))
+    analysis = done(project_id, AnalysisParameters(checkpoint_id=original, count=40, strategy="low_entropy_per_class"))
     with transaction() as session:
         session.add(specification := Specification(project_id=project_id, version=1))
         session.flush()
