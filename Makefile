@@ -4,8 +4,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SECRETS := RIGHTREASONS_SECRET_KEY=x POSTGRES_PASSWORD=x REDIS_PASSWORD=x
 CODE := app worker migrations tests
-# Four: tests wait for servers and browsers about as long as they compute. A file's tests share what they trained.
-AT_ONCE := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+# One for each core, up to four: more only fight over them. A file's tests share what they trained.
+AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
