@@ -1,20 +1,50 @@
 """Cases on which readers differ, for whoever settles them, and how much is read a second time."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
 from app.api.critiques import find_critique, read_blind_first
-from app.api.shapes import DisagreementOut, ReadingOut, ReviewOut, SecondReadings, SettlementIn
+from app.api.shapes import In, Out, ReviewOut
 from app.deps import DBSession, find_project
-from app.models import Review, Run, User
+from app.models import Answer, Review, Run, User
 from app.review.disagreements import Disagreement, disagreements, settle_case, take_settlement_back
+from app.review.forms import NoteText
 from app.review.second import set_share
 
 router = APIRouter(tags=["verdicts and reviews"])
+
+
+class SettlementIn(In):
+    answer: Literal[Answer.SPURIOUS, Answer.RELEVANT, Answer.CANT_TELL]
+    note: NoteText = Field("", description="why, in the adjudicator's words")
+
+
+class ReadingOut(Out):
+    """One reader's word, without their name."""
+
+    answer: Answer
+    blind: bool
+    note: str
+    created_at: datetime
+
+
+class DisagreementOut(BaseModel):
+    cluster_id: UUID
+    explanation_id: UUID
+    number: int
+    place: str
+    readings: list[ReadingOut] = Field(description="in the order in which they were given")
+    yours: bool = Field(description="whether you may settle it")
+
+
+class SecondReadings(In):
+    percent: int = Field(ge=0, le=100, description="of the answered cases that another reader is asked about too")
 
 
 def open_critique(session: Session, run_id: UUID, caller: User) -> Run:

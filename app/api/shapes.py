@@ -280,33 +280,6 @@ class ReviewOut(Out):
     created_at: datetime
 
 
-class SettlementIn(In):
-    answer: Literal[Answer.SPURIOUS, Answer.RELEVANT, Answer.CANT_TELL]
-    note: NoteText = Field("", description="why, in the adjudicator's words")
-
-
-class ReadingOut(Out):
-    """One reader's word, without their name."""
-
-    answer: Answer
-    blind: bool
-    note: str
-    created_at: datetime
-
-
-class DisagreementOut(BaseModel):
-    cluster_id: UUID
-    explanation_id: UUID
-    number: int
-    place: str
-    readings: list[ReadingOut] = Field(description="in the order in which they were given")
-    yours: bool = Field(description="whether you may settle it")
-
-
-class SecondReadings(In):
-    percent: int = Field(ge=0, le=100, description="of the answered cases that another reader is asked about too")
-
-
 class ReportOut(Out):
     id: UUID
     checkpoint_id: UUID

@@ -38,7 +38,7 @@ DEFAULT_EXAMPLES = (
 class Verdict:
     value: Literal["spurious", "relevant", "uncertain"]
     p_spurious: float
-    reason: str
+    reason: str  # empty where the probability alone decides
     flag: str = ""  # why it does not go together with the critic's own words, where it does not
     agreement: float | None = None  # share of the passes that agree with most of them; None where there was one pass
 
@@ -122,9 +122,9 @@ def _read(answer: Answer, thresholds: tuple[float, float]) -> Verdict | None:
 def by_probability(p: float, thresholds: tuple[float, float]) -> Verdict:
     low, high = thresholds
     if p >= high:
-        return Verdict("spurious", p, f"The judge gives spurious a probability of {p:.2f}.")
+        return Verdict("spurious", p, "")
     if p <= low:
-        return Verdict("relevant", p, f"The judge gives spurious a probability of {p:.2f}.")
+        return Verdict("relevant", p, "")
     return Verdict("uncertain", p, f"The judge gives spurious a probability of {p:.2f}, between {low:g} and {high:g}.")
 
 

@@ -164,7 +164,8 @@ def _agreed(
     if not len(heard):
         return replace(verdicts[0], agreement=agreement)
     agreed = by_probability(float(heard.mean()), thresholds)
-    reason = f"{agreed.reason.rstrip('.')}, on average over {len(heard)} of {len(verdicts)} passes"
+    said = agreed.reason.rstrip(".") or f"The judge gives spurious a probability of {agreed.p_spurious:.2f}"
+    reason = f"{said}, on average over {len(heard)} of {len(verdicts)} passes"
     spread = f" ({heard.min():.2f} to {heard.max():.2f})."
     flag = contradiction(words, agreed.value, specification) if words else ""
     return replace(agreed, reason=reason + spread, flag=flag, agreement=agreement)
