@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worker.method import counterfactual, losses
+from worker.method.hardware import Precision, autocast, repeatable
 
 Loss = Literal["consistency", "plain_rrr", "normalised_rrr", "control"]
 
@@ -33,6 +34,9 @@ class RealignmentSettings:
         paper has 1e5 for plain RRR on digits and 1 on medical images.
     consistency: factor of ||f(x) - f(x')||^2.
     paste_probability: how often a counterfactual image gets another image's spurious region besides.
+    precision: as in ``hardware.autocast``.
+    images_at_once: in one forward pass, counterfactual ones included; a batch of more goes through in parts whose
+        gradients are added up (for small memories). None: each batch as a whole. Batch norm sees the parts.
     """
 
     loss: Loss = "consistency"
@@ -44,6 +48,8 @@ class RealignmentSettings:
     consistency: float = 0.5
     paste_probability: float = 0.5
     weight_decay: float = 1e-4
+    precision: Precision = "auto"
+    images_at_once: int | None = None
 
     @property
     def factor(self) -> float:
@@ -124,6 +130,23 @@ class _Batch:
     def size(self) -> int:
         return len(self.labels) + len(self.aligned.labels)
 
+    def parts(self, images_at_once: int | None) -> list["_Batch"]:
+        """As few as that allows, each with its share of every kind of image."""
+        kinds = [len(self.labels), len(self.aligned.labels), 0 if self.changed is None else len(self.changed)]
+        count = 1
+        while images_at_once and sum(-(-each // count) for each in kinds) > images_at_once and count < max(kinds):
+            count += 1
+        if count == 1:
+            return [self]
+        ordinary = zip(self.images.tensor_split(count), self.labels.tensor_split(count), strict=True)
+        of_aligned = (self.aligned.images, self.aligned.labels, self.aligned.masks)
+        aligned = zip(*(each.tensor_split(count) for each in of_aligned), strict=True)
+        counterfactual_images = [None] * count if self.changed is None else self.changed.tensor_split(count)
+        return [
+            _Batch(*plain, AlignmentImages(*some), other)
+            for plain, some, other in zip(ordinary, aligned, counterfactual_images, strict=True)
+        ]
+
     def to(self, device: str | torch.device) -> "_Batch":
         aligned = AlignmentImages(
             self.aligned.images.to(device), self.aligned.labels.to(device), self.aligned.masks.to(device)
@@ -167,13 +190,14 @@ def realign(
         answers that it is to stop the training ends there.
     """
     batches = training if not isinstance(training, tuple) else InMemory(*training)
+    device = torch.device(device)
     model.load_state_dict(state.model)
     model.to(device)
     optimiser = _optimiser(model, settings)
     optimiser.load_state_dict(state.optimiser)
     reference = state.reference
     if state.epoch == 0 and settings.loss == "normalised_rrr" and alignment is not None:
-        reference = _reference(model, alignment, device)
+        reference = _reference(model, alignment, settings, device)
     reached = state.epoch
     for epoch in range(state.epoch, min(settings.epochs, state.epoch + epochs)):
         figures = _train_epoch(model, optimiser, batches, alignment, settings, reference, seed, device, epoch)
@@ -193,26 +217,43 @@ def _train_epoch(
     settings: RealignmentSettings,
     reference: float,
     seed: int,
-    device: str | torch.device,
+    device: torch.device,
     epoch: int,
 ) -> EpochFigures:
     model.train()
     order = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
     totals, images = torch.zeros(3, dtype=torch.float64), 0
-    # Dropout draws from torch's global generators, which are seeded here and put back afterwards.
-    cuda = [torch.device(device)] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(_epoch_seed(seed, epoch))
+    # Dropout draws from torch's global generators.
+    with repeatable(_epoch_seed(seed, epoch), device):
         for progress, batch in _batches(training, alignment, settings, order):
             _set_rate(optimiser, settings, epoch + progress)
-            loss, penalty, correct = _losses(model, batch.to(device), settings, reference)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            totals += batch.size * torch.stack([loss.detach(), penalty.detach(), correct]).double().cpu()
+            totals += batch.size * _step(model, optimiser, batch, settings, reference, device).double().cpu()
             images += batch.size
     loss_mean, penalty_mean, accuracy = (totals / max(images, 1)).tolist()
     return EpochFigures(epoch + 1, loss_mean, penalty_mean, accuracy)
+
+
+def _step(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batch: _Batch,
+    settings: RealignmentSettings,
+    reference: float,
+    device: torch.device,
+) -> Tensor:
+    """(3,): the batch's loss, the penalty in it, and its accuracy before the step."""
+    optimiser.zero_grad()
+    totals = torch.zeros(3, device=device)
+    for part in batch.parts(settings.images_at_once):
+        of_all = part.size / batch.size
+        of_aligned = len(part.aligned.labels) / max(1, len(batch.aligned.labels))
+        with autocast(device, settings.precision):
+            plain, penalty, correct = _losses(model, part.to(device), settings, reference)
+        loss = of_all * plain + of_aligned * penalty
+        loss.backward()  # type: ignore[no-untyped-call]
+        totals += torch.stack([loss.detach(), of_aligned * penalty.detach(), of_all * correct])
+    optimiser.step()
+    return totals
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:
@@ -277,34 +318,41 @@ def counterfactuals(
 def _losses(
     model: nn.Module, batch: _Batch, settings: RealignmentSettings, reference: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The loss of one batch, the penalty in it, and the accuracy on its unchanged images."""
+    """Cross-entropy and accuracy on a batch's unchanged images, and the penalty on its alignment images."""
     aligned = batch.aligned
     penalised = settings.loss in {"plain_rrr", "normalised_rrr"} and len(aligned.images) > 0
     explained = aligned.images.requires_grad_() if penalised else aligned.images
     labels = torch.cat([batch.labels, aligned.labels])
     pictures = [batch.images, explained] if batch.changed is None else [batch.images, explained, batch.changed]
-    logits = model(torch.cat(pictures))
+    logits = model(torch.cat(pictures)).float()
     plain, aligned_logits, changed_logits = (
         logits[: len(labels)],
         logits[len(batch.labels) : len(labels)],
         logits[len(labels) :],
     )
     penalty = logits.new_zeros(())
-    if batch.changed is not None:
+    if batch.changed is not None and len(batch.changed):
         penalty = losses.counterfactual_penalty(aligned_logits, changed_logits, aligned.labels, settings.consistency)
     elif penalised:
         penalty = losses.normalised_rrr_penalty(explained, aligned_logits, aligned.masks, reference)
     penalty = settings.factor * penalty
     accuracy = (plain.detach().argmax(dim=1) == labels).float().mean()
-    return F.cross_entropy(plain, labels) + penalty, penalty, accuracy
+    return F.cross_entropy(plain, labels), penalty, accuracy
 
 
-def _reference(model: nn.Module, alignment: AlignmentImages, device: str | torch.device) -> float:
+def _reference(
+    model: nn.Module, alignment: AlignmentImages, settings: RealignmentSettings, device: torch.device
+) -> float:
     """Mean RRR penalty of the model as it stands."""
     model.eval()
-    images = alignment.images[:REFERENCE_IMAGES].to(device).requires_grad_()
-    masks = alignment.masks[:REFERENCE_IMAGES].to(device)
-    return float(losses.rrr_penalty(images, model(images), masks).detach())
+    images, masks = alignment.images[:REFERENCE_IMAGES], alignment.masks[:REFERENCE_IMAGES]
+    total, at_once = 0.0, settings.images_at_once or REFERENCE_IMAGES
+    for some, their_masks in zip(torch.split(images, at_once), torch.split(masks, at_once), strict=True):
+        explained = some.to(device).requires_grad_()
+        with autocast(device, settings.precision):
+            logits = model(explained).float()
+        total += len(some) * float(losses.rrr_penalty(explained, logits, their_masks.to(device)).detach())
+    return total / max(1, len(images))
 
 
 def _optimiser(model: nn.Module, settings: RealignmentSettings) -> torch.optim.Optimizer:

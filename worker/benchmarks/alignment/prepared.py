@@ -14,7 +14,7 @@ from worker.benchmarks.cluster_sets import ClusterSet, described, explained, tra
 from worker.benchmarks.shortcut_pictures import Splits, splits
 from worker.datasets import digits
 from worker.datasets.synthetic import drawing, knees, lesions, shortcut
-from worker.method import attribution, clustering, losses, masks, realignment, sampling
+from worker.method import attribution, clustering, hardware, losses, masks, realignment, sampling
 from worker.method.realignment import AlignmentImages
 from worker.vision import training as first_training
 from worker.vision.baselines import baselines
@@ -30,6 +30,7 @@ CODE = code_of(
     shortcut,
     first_training,
     realignment,
+    hardware,
     losses,
     sampling,
     attribution,
