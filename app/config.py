@@ -5,6 +5,7 @@ import tempfile
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -44,6 +45,12 @@ class Settings(BaseSettings):
 
     device: str = Field("auto", description="cpu, cuda, cuda:1 ...; auto takes a GPU when there is one")
     torch_threads: int = Field(1, description="threads of torch in each worker process")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of what a training multiplies; auto: bfloat16 on a GPU that has it, else float32"
+    )
+    images_at_once: int | None = Field(
+        None, ge=8, description="of a training's batch in one forward pass, for small memories; empty: all"
+    )
     worker_processes: int = 2
     # Not the embedded one, which knows three kinds of drawn picture only: on other images its verdicts would be noise.
     lvlm: str = Field("none", description="LVLM of new projects; see `rightreasons lvlm --help`")

@@ -11,7 +11,21 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.actions import AccountError
-from app.cli import auditing, bringing, calls, checking, demo, doctor, loop, people, reliability, servers, trust, words
+from app.cli import (
+    auditing,
+    bringing,
+    calls,
+    checking,
+    demo,
+    doctor,
+    loop,
+    people,
+    reliability,
+    repeating,
+    servers,
+    trust,
+    words,
+)
 from app.cli.output import CommandError, Json, show
 from app.config import Settings
 from app.projects.actions import ProjectError
@@ -39,6 +53,7 @@ cli.command()(loop.critique)
 cli.command()(reliability.reliability)
 cli.command()(trust.trust)
 cli.command()(loop.realign)
+cli.command()(repeating.repeat)
 cli.command()(loop.evaluate)
 cli.command()(loop.compare)
 cli.add_typer(bringing.brought, name="import")

@@ -27,6 +27,7 @@ from worker.method.realignment import (
 )
 from worker.tasks.inputs import ImageRow, device, logits_of
 from worker.tasks.job import Job, RefusedError, Write
+from worker.tasks.machine import note_machine
 
 # About half a minute of training a shard on one core, so that a killed worker costs no more than that.
 PIXELS_A_SHARD = 3e7
@@ -161,6 +162,7 @@ def keep_epochs(job: Job, figures: list[dict[str, Any]], handed_on: dict[str, An
         for index, point in enumerate(figures):
             if job.first + index not in numbers:
                 session.add(Epoch(run_id=run.id, number=job.first + index, figures=point))
+        note_machine(run)
         if STATE in job.previous:
             forget_later(session, job.previous[STATE])
         return handed_on or {}

@@ -4,14 +4,16 @@ from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from torch import nn
 
+from app.config import settings
 from app.db import reading
 from app.languages.messages import Message
 from app.models import Image, Origin, Project, Run, Split
 from app.runs.leftovers import STATE
 from app.runs.parameters import TrainingParameters
 from app.storage import storage
-from worker.method.realignment import RealignmentSettings
+from worker.method.realignment import RealignmentSettings, State
 from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, save_state, train_chunk
 from worker.tasks.inputs import image_rows, labels_of, pictures
 from worker.tasks.job import Job, Plan, RefusedError, Write
@@ -32,6 +34,30 @@ def plan(session: Session, run: Run) -> Plan:
 
 def work(job: Job) -> Write:
     parameters = job.parameters(TrainingParameters)
+    model, state, figures = trained(job, parameters)
+    if job.last < parameters.epochs:
+        return keep_epochs(job, figures, {STATE: save_state(state, job)})
+    keep = keep_epochs(job, figures)
+    made = Made(
+        name=parameters.name,
+        origin=Origin.TRAINED,
+        architecture=parameters.architecture,
+        input=parameters.input,
+        weights=storage().put(checkpoints.to_safetensors(model)),
+        choice=choose_attribution(job.material.datasets, model, as_preprocessing(parameters.input)),
+    )
+
+    def write(session: Session, run: Run) -> dict[str, Any]:
+        outcome = keep(session, run)
+        checkpoint = add_checkpoint(session, run, made)
+        run.result = {**run.result, "checkpoint_id": str(checkpoint.id)}
+        return outcome
+
+    return write
+
+
+def trained(job: Job, parameters: TrainingParameters) -> tuple[nn.Module, State, list[dict[str, Any]]]:
+    """The model after the job's epochs, with the figures of each."""
     preprocessing = as_preprocessing(parameters.input)
     with reading() as session:
         names = class_names(session, job.project_id)
@@ -46,33 +72,21 @@ def work(job: Job) -> Write:
         model,
         (pictures(train, preprocessing), labels_of(train)),
         None,
-        RealignmentSettings(
-            loss="control",
-            epochs=parameters.epochs,
-            learning_rate=parameters.learning_rate,
-            batch_size=parameters.batch_size,
-        ),
+        settings_of(parameters),
         Measured(pictures(validation, preprocessing), labels_of(validation), group_names(validation, group_by)),
         arm="training",
         seed=parameters.seed,
         first_of_arm=job.first == 0,
     )
-    if job.last < parameters.epochs:
-        return keep_epochs(job, figures, {STATE: save_state(state, job)})
-    keep = keep_epochs(job, figures)
-    made = Made(
-        name=parameters.name,
-        origin=Origin.TRAINED,
-        architecture=parameters.architecture,
-        input=parameters.input,
-        weights=storage().put(checkpoints.to_safetensors(model)),
-        choice=choose_attribution(job.material.datasets, model, preprocessing),
+    return model, state, figures
+
+
+def settings_of(parameters: TrainingParameters) -> RealignmentSettings:
+    return RealignmentSettings(
+        loss="control",
+        epochs=parameters.epochs,
+        learning_rate=parameters.learning_rate,
+        batch_size=parameters.batch_size,
+        precision=settings().precision,
+        images_at_once=settings().images_at_once,
     )
-
-    def write(session: Session, run: Run) -> dict[str, Any]:
-        outcome = keep(session, run)
-        checkpoint = add_checkpoint(session, run, made)
-        run.result = {**run.result, "checkpoint_id": str(checkpoint.id)}
-        return outcome
-
-    return write

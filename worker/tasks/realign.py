@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from torch import Tensor, nn
 
+from app.config import settings
 from app.db import reading
 from app.languages.messages import Message
 from app.models import Checkpoint, Explanation, Origin, Project, Run, Split
@@ -26,7 +27,7 @@ from worker.method import guard
 from worker.method.attribution import Choice, attribute
 from worker.method.evaluation import mu_align
 from worker.method.guard import Watch
-from worker.method.realignment import AlignmentImages, Loss, RealignmentSettings
+from worker.method.realignment import AlignmentImages, Loss, RealignmentSettings, State
 from worker.tasks.corrections import Correction, correction_of
 from worker.tasks.epochs import (
     Measured,
@@ -91,6 +92,8 @@ def settings_of(parameters: RealignmentParameters, loss: Loss) -> RealignmentSet
         batch_size=parameters.batch_size,
         consistency=defaults.consistency if parameters.consistency is None else parameters.consistency,
         strength=parameters.strength if loss != CONTROL else None,
+        precision=settings().precision,
+        images_at_once=settings().images_at_once,
     )
 
 
@@ -111,6 +114,15 @@ def work(job: Job) -> Write:
     parameters = job.parameters(RealignmentParameters)
     if is_over(job, parameters):
         return lambda _, __: {CHOSEN: job.previous[CHOSEN]}
+    ready, state, figures = trained(job, parameters)
+    if ready.watched.is_over or job.last in {parameters.epochs, 2 * parameters.epochs}:
+        return delivered(job, parameters, ready, figures)
+    chosen = {CHOSEN: job.previous[CHOSEN]} if job.first >= parameters.epochs else {}
+    return keep_epochs(job, figures, {STATE: save_state(state, job, ready.watched.watch), **chosen})
+
+
+def trained(job: Job, parameters: RealignmentParameters) -> tuple[Prepared, State, list[dict[str, Any]]]:
+    """The job's epochs of its arm, with the figures of each."""
     loss: Loss = parameters.loss if job.first < parameters.epochs else CONTROL
     ready = prepared(job, parameters)
     state, figures = train_chunk(
@@ -124,10 +136,7 @@ def work(job: Job) -> Write:
         seed=parameters.seed,
         first_of_arm=is_first(job, parameters),
     )
-    if ready.watched.is_over or job.last in {parameters.epochs, 2 * parameters.epochs}:
-        return delivered(job, parameters, ready, figures)
-    chosen = {CHOSEN: job.previous[CHOSEN]} if loss == CONTROL else {}
-    return keep_epochs(job, figures, {STATE: save_state(state, job, ready.watched.watch), **chosen})
+    return ready, state, figures
 
 
 def is_over(job: Job, parameters: RealignmentParameters) -> bool:
@@ -174,11 +183,9 @@ def delivered(job: Job, parameters: RealignmentParameters, ready: Prepared, figu
     loss: Loss = CONTROL if watch is None else parameters.loss
     chosen = job.previous.get(CHOSEN)
     if watch is not None:
-        assert watch.weights is not None
-        ready.model.load_state_dict(watch.weights)
         record = ready.watched.record(parameters.epochs)
         chosen, told = record.epoch, {KEY: record.model_dump(mode="json"), **ready.counts}
-    made = aligned_checkpoint(ready.parent, loss, storage().put(checkpoints.to_safetensors(ready.model)))
+    made = aligned_checkpoint(ready.parent, loss, storage().put(checkpoints.to_safetensors(chosen_model(ready))))
 
     def write(session: Session, run: Run) -> dict[str, Any]:
         outcome = keep(session, run)
@@ -188,6 +195,15 @@ def delivered(job: Job, parameters: RealignmentParameters, ready: Prepared, figu
         return {**outcome, CHOSEN: chosen}
 
     return write
+
+
+def chosen_model(ready: Prepared) -> nn.Module:
+    """With the weights of the epoch that is delivered; the control has trained up to it, and no further."""
+    watch = ready.watched.watch
+    if watch is not None:
+        assert watch.weights is not None
+        ready.model.load_state_dict(watch.weights)
+    return ready.model
 
 
 def evidence(model: nn.Module, loaded: Loaded, aligned: AlignmentImages, baselines: Tensor) -> float:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -46,8 +47,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
-def command(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def command(
+    folder: Path, *arguments: str, stdin: str = "", settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RIGHTREASONS_")}
+    environment |= {f"RIGHTREASONS_{name}": value for name, value in (settings or {}).items()}
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *arguments],
         env={**environment, "RIGHTREASONS_DATA": str(folder), "OMP_NUM_THREADS": "1"},
@@ -88,6 +92,15 @@ def test_a_project_is_imported_trained_and_analysed(folder, trained):
     assert accuracy["n"] == 24
     assert accuracy["value"] > 0.8
     assert answer(folder, "projects")[0]["classes"] == list(CLASSES)
+
+
+def test_a_checkpoint_is_trained_again_to_the_bit(folder, trained):
+    again = answer(folder, "repeat", "--project", "Shapes", "--checkpoint", "1")
+    assert again["same"]
+    assert again["machines"] == [again["here"]]
+    other = command(folder, "repeat", "--project", "Shapes", "--checkpoint", "1", settings={"PRECISION": "bfloat16"})
+    assert other.returncode == 1
+    assert "precision bfloat16 instead of auto" in other.stderr
 
 
 def test_a_specification_needs_somebody_who_says_it(folder, trained):
