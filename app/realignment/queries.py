@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, union_all
+from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session, joinedload
 
 from app.decisions import acceptance
 from app.decisions.queries import Measured, newest_reports
 from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Split, State, VerdictValue
 from app.models.trust_record import TrustRecord
-from app.realignment.ingredients import is_in, newest_rows
+from app.realignment.ingredients import newest_rows
 from app.review.standing import standings
 from app.runs.parameters import RealignmentParameters
 from app.trust.lock import record_of
@@ -112,27 +112,22 @@ class Corrected:
 def corrected_pictures(session: Session, critique: Run, first: int, count: int) -> tuple[list[Corrected], int]:
     """Some of the pictures with a spurious region, in the order of the alignment set, and how many there are."""
     silent, spoken = (rows.subquery().c for rows in newest_rows(session, critique))
-    is_silent = silent.value == VerdictValue.SPURIOUS
-    of_spoken = select(spoken.explanation_id).where(spoken.value == VerdictValue.SPURIOUS).distinct()
-    more = of_spoken.where(~is_in(silent, spoken.explanation_id, is_silent))
-    totals = (
-        select(func.count().label("pictures")).select_from(each.subquery())
-        for each in (select(silent.explanation_id).where(is_silent).distinct(), more)
-    )
-    total = sum(session.scalars(union_all(*totals)))
+    spurious = (select(each.explanation_id).where(each.value == VerdictValue.SPURIOUS) for each in (silent, spoken))
+    of_analysis = Explanation.run_id == UUID(critique.parameters["analysis_id"])
+    all_of_them = select(Explanation.id).where(of_analysis, Explanation.id.in_(union(*spurious)))
+    # Counted on the way, so that the database goes through the verdicts once.
+    counted = all_of_them.add_columns(func.count().over()).order_by(Explanation.position).offset(first).limit(count)
+    places = session.execute(counted).all()
+    beyond = first > 0 and not places
+    total = session.scalar(select(func.count()).select_from(all_of_them.subquery())) if beyond else None
     shown = session.scalars(
         select(Explanation)
-        .where(
-            Explanation.run_id == UUID(critique.parameters["analysis_id"]),
-            or_(is_in(silent, Explanation.id, is_silent), Explanation.id.in_(of_spoken)),
-        )
+        .where(Explanation.id.in_([place for place, _ in places]))
         .order_by(Explanation.position)
-        .offset(first)
-        .limit(count)
         .options(joinedload(Explanation.image))
     ).all()
     numbers: dict[UUID, list[int]] = {row.id: [] for row in shown}
     for standing in standings(session, critique.id, pictures=numbers.keys()):
         if standing.value is VerdictValue.SPURIOUS:
             numbers[standing.explanation_id].append(standing.number)
-    return [Corrected(row, numbers[row.id]) for row in shown], total
+    return [Corrected(row, numbers[row.id]) for row in shown], total or next((number for _, number in places), 0)

@@ -117,6 +117,11 @@ def test_the_pictures_that_go_in_can_be_looked_at(loop: Loop, signed_in: Callabl
         str(each.id) for each in loop.explanations if any(cluster.words == "letter" for cluster in each.clusters)
     ]
     assert re.findall(r"/pictures/explanations/([^/]*)/overlay", text) == with_letter
+    count = f"{len(with_letter)} picture"
+    assert count in text
+    beyond = page.get(address(loop, "/pictures?page=9")).text
+    assert count in beyond
+    assert "/overlay" not in beyond
 
 
 def test_nothing_spurious_means_nothing_to_correct(loop: Loop, page: Browser) -> None:
