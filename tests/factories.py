@@ -45,6 +45,7 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
+from app.models.summary import kept
 from app.review.blind import sampled
 from app.runs.parameters import (
     AcceptanceBar,
@@ -205,11 +206,13 @@ def add_analysis(
         cluster.words = called.get(cluster.words, cluster.words)
     run.result = {
         "lvlm": project.lvlm,
-        "summaries": {
-            str(target.id): summary_of(target, mine)
-            for target in project.classes
-            if (mine := [each for each in made if each.image.class_id == target.id])
-        },
+        **kept(
+            {
+                str(target.id): summary_of(target, mine)
+                for target in project.classes
+                if (mine := [each for each in made if each.image.class_id == target.id])
+            }
+        ),
         "sampling": {
             "low_entropy": {"value": 0.5, "low": 0.39, "high": 0.61, "n": 80},
             "random": {"value": 0.31, "low": 0.22, "high": 0.42, "n": 80},

@@ -12,6 +12,7 @@ from app.languages.messages import in_english
 from app.models import Answer, Kind, Origin, Role, Source, Specification, Split, Stage, State, TargetClass, VerdictValue
 from app.models.figures import Estimate, Figures
 from app.models.run import MATERIAL
+from app.models.summary import SHORT
 from app.projects.queries import LoopState, Step
 from app.review.forms import NoteText
 from app.runs.parameters import (
@@ -154,7 +155,7 @@ class RunOut(Out):
         """
         closed = {Kind.CONSENSUS: {"difference", "kinds"}, Kind.REALIGNMENT: {"trust"}}.get(self.kind, set())
         self.result = {
-            name: in_english(value) for name, value in self.result.items() if name not in closed | {MATERIAL}
+            name: in_english(value) for name, value in self.result.items() if name not in closed | {MATERIAL, SHORT}
         }
         return self
 

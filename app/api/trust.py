@@ -32,7 +32,7 @@ def show_trust(
     critique = critique_of(session, project, critique_id)
     read_blind_first(session, critique, caller)
     found, bar = trust_in(session, project, critique), newest_bar(session, project_id)
-    lock = lock_under(bar, found.whole, judged=speaker_in(critique) is not None)
+    lock = lock_under(bar, found.whole, judged=speaker_in(session, critique) is not None)
     return TrustOut(
         critique_id=critique.id,
         whole=AgreementOut.model_validate(found.whole),

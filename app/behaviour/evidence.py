@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session, joinedload
 from app.languages.catalogue import gettext
 from app.languages.stored import stored
 from app.models import Explanation, Run
-from app.models.summary import ClassSummary, Evidence
+from app.models.summary import SHORT, SUMMARIES, ClassSummary, Evidence
+from app.runs.queries import results_of
 
 NOTHING = ClassSummary(images=0, without_evidence=0)
 T = TypeVar("T")
@@ -19,8 +20,22 @@ T = TypeVar("T")
 
 def summaries_of(analysis: Run) -> dict[UUID, ClassSummary]:
     """By class id; a class of which no image was explained has none."""
-    stored = analysis.result.get("summaries", {})
-    return {UUID(class_id): ClassSummary.model_validate(told) for class_id, told in stored.items()}
+    return by_class(analysis.result.get(SUMMARIES))
+
+
+def short_summaries(session: Session, analysis: Run) -> dict[UUID, ClassSummary]:
+    """As ``summaries_of``, each figure with the first alone of the pictures behind it."""
+    return by_class(*results_of(session, analysis.id, SHORT))
+
+
+def by_class(kept: dict[str, Any] | None) -> dict[UUID, ClassSummary]:
+    return {UUID(class_id): ClassSummary.model_validate(told) for class_id, told in (kept or {}).items()}
+
+
+def summary_of(session: Session, analysis: Run, class_id: UUID) -> ClassSummary:
+    """Of one class, whole."""
+    (told,) = results_of(session, analysis.id, (SUMMARIES, str(class_id)))
+    return ClassSummary.model_validate(told) if told else NOTHING
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,22 @@
 """What the Behaviour page shows of one analysis."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
-from app.behaviour.evidence import NOTHING, Examples, examples_of, summaries_of
+from app.behaviour.evidence import NOTHING, Examples, by_class, examples_of
 from app.models import Checkpoint, Dataset, Kind, Origin, Project, Report, Run, Split, State, TargetClass
 from app.models.figures import Estimate, Figures, Group
-from app.models.summary import ClassSummary
-from app.projects.work import WITHOUT_RESULT
+from app.models.summary import SHORT, ClassSummary
+from app.projects.lvlm import NONE, Speaker, speaker_of
+from app.runs.clustering import CLUSTERING, ChosenClustering, clustering_of
 from app.runs.parameters import AnalysisParameters
+from app.runs.queries import WITHOUT_RESULT, results_of
 
 
 @dataclass(frozen=True)
@@ -67,21 +70,39 @@ def parameters_of(analysis: Run) -> AnalysisParameters:
     return AnalysisParameters.model_validate(analysis.parameters)
 
 
-def behaviour_by_class(session: Session, project: Project, analysis: Run) -> list[ClassBehaviour]:
-    summaries = summaries_of(analysis)
+@dataclass(frozen=True)
+class Analysed:
+    """What a page shows of an analysis's result.
+
+    sampling: how many images have a spurious cluster, by the way the images are chosen; empty where not measured.
+    """
+
+    summaries: Mapping[UUID, ClassSummary]  # in short
+    sampling: Mapping[str, Estimate]
+    clustering: ChosenClustering | None
+    speaker: Speaker | None
+
+
+def analysed(session: Session, analysis: Run, parameters: AnalysisParameters) -> Analysed:
+    summaries, sampling, clustering, lvlm = results_of(session, analysis.id, SHORT, "sampling", CLUSTERING, "lvlm")
+    return Analysed(
+        by_class(summaries), sampling_in(sampling), clustering_of(clustering, parameters), speaker_of(lvlm or NONE)
+    )
+
+
+def sampling_in(kept: dict[str, Any] | None) -> dict[str, Estimate]:
+    try:
+        return {strategy: Estimate.model_validate(value) for strategy, value in (kept or {}).items()}
+    except ValidationError:
+        return {}
+
+
+def behaviour_by_class(
+    session: Session, project: Project, summaries: Mapping[UUID, ClassSummary]
+) -> list[ClassBehaviour]:
     told = [summaries.get(target.id, NOTHING) for target in project.classes]
     examples = examples_of(session, told)
     return [ClassBehaviour(*parts) for parts in zip(project.classes, told, examples, strict=True)]
-
-
-def sampling_of(analysis: Run) -> dict[str, Estimate]:
-    """How many images have a spurious cluster, by the way the images are chosen; empty where it was not measured."""
-    try:
-        return {
-            strategy: Estimate.model_validate(value) for strategy, value in analysis.result.get("sampling", {}).items()
-        }
-    except ValidationError:
-        return {}
 
 
 def unknown_attributes(session: Session, project: Project) -> list[str]:

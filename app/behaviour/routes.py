@@ -5,9 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
 
 from app.behaviour import pictures, queries
-from app.behaviour.evidence import NOTHING, Asked, Figure, figure_of, summaries_of
+from app.behaviour.evidence import Asked, Figure, figure_of, summary_of
 from app.behaviour.forms import AnalysisForm
 from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
 from app.languages.catalogue import gettext
@@ -17,7 +18,7 @@ from app.projects.lvlm import speaker_in
 from app.projects.queries import Step, loop_state
 from app.projects.work import unfinished_run
 from app.runs.actions import start_once
-from app.runs.clustering import clustering_of
+from app.runs.queries import WITHOUT_RESULT
 
 router = APIRouter(prefix="/projects/{project_id}/behaviour")
 
@@ -31,7 +32,8 @@ def show_behaviour(
     if shown is None:
         return show_start(request, session, project, unfinished_run(session, project, Step.UNDERSTAND))
     parameters = queries.parameters_of(shown)
-    classes = queries.behaviour_by_class(session, project, shown)
+    told = queries.analysed(session, shown, parameters)
+    classes = queries.behaviour_by_class(session, project, told.summaries)
     return page(
         request,
         "behaviour/behaviour.html",
@@ -40,14 +42,14 @@ def show_behaviour(
         loop=loop_state(session, project),
         analysis=shown,
         parameters=parameters,
-        clustering=clustering_of(shown),
+        clustering=told.clustering,
         explained=sum(each.told.images + each.told.without_evidence for each in classes),
         checkpoint=session.get(Checkpoint, parameters.checkpoint_id),
         classes=classes,
-        sampling=queries.sampling_of(shown),
+        sampling=told.sampling,
         unknown_attributes=queries.unknown_attributes(session, project),
         measured=queries.newest_measured(session, parameters.checkpoint_id),
-        speaker=speaker_in(shown),
+        speaker=told.speaker,
         run=unfinished_run(session, project, Step.UNDERSTAND),
         others=[run for run in analyses if run is not shown and queries.chosen_analysis([run], None)],
     )
@@ -91,11 +93,11 @@ def show_pictures(
     asked: Annotated[Asked, Depends()],
     number: PageNumber = 1,
 ) -> Response:
-    run = session.get(Run, analysis)
+    run = session.get(Run, analysis, options=WITHOUT_RESULT)
     target = next((target for target in project.classes if target.id == class_id), None)
     if run is None or run.project_id != project.id or target is None:
         raise HTTPException(404, gettext("This project has no such explanation."))
-    found = find_figure(run, class_id, asked)
+    found = find_figure(session, run, class_id, asked)
     if found is None:
         shown = pictures.of_class(session, run.id, class_id, number)
     else:
@@ -111,7 +113,7 @@ def show_pictures(
         analysis=run,
         shown=shown,
         names={target.id: target.name for target in project.classes},
-        speaker=speaker_in(run) if found and found.by_lvlm else None,
+        speaker=speaker_in(session, run) if found and found.by_lvlm else None,
         wanted=request.url.remove_query_params("page").query,
     )
 
@@ -119,7 +121,7 @@ def show_pictures(
 @router.get("/pictures/{explanation_id}")
 def show_picture(request: Request, session: DBSession, project: CurrentProject, explanation_id: UUID) -> Response:
     explanation = pictures.with_clusters(session, explanation_id)
-    run = session.get(Run, explanation.run_id) if explanation else None
+    run = session.get(Run, explanation.run_id, options=WITHOUT_RESULT) if explanation else None
     if explanation is None or run is None or run.project_id != project.id:
         raise HTTPException(404, gettext("This project has no such explanation."))
     return page(
@@ -131,15 +133,15 @@ def show_picture(request: Request, session: DBSession, project: CurrentProject, 
         explanation=explanation,
         analysis=run,
         names={target.id: target.name for target in project.classes},
-        speaker=speaker_in(run) if any(cluster.words for cluster in explanation.clusters) else None,
+        speaker=speaker_in(session, run) if any(each.words for each in explanation.clusters) else None,
         came_from=request.url.query,
     )
 
 
-def find_figure(run: Run, class_id: UUID, asked: Asked) -> Figure | None:
+def find_figure(session: Session, run: Run, class_id: UUID, asked: Asked) -> Figure | None:
     if not asked.for_a_figure:
         return None
-    found = figure_of(summaries_of(run).get(class_id, NOTHING), asked)
+    found = figure_of(summary_of(session, run, class_id), asked)
     if found is None:
         raise HTTPException(404, gettext("This explanation has no such figure. The address may belong to another one."))
     return found

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Kind, LVLMCheck, Project, Run, State
 from app.models.check_figures import CheckFigures
+from app.runs.queries import WITHOUT_RESULT
 
 LISTED = 10
 
@@ -31,5 +32,5 @@ def seconds_a_picture(session: Session, project: Project) -> float | None:
 def unfinished_check(session: Session, project: Project) -> Run | None:
     """The newest check or planting, where it is under way, failed or was stopped."""
     mine = (Run.project_id == project.id, Run.kind.in_([Kind.CHECK, Kind.HONEYPOT]))
-    run = session.scalar(select(Run).where(*mine).order_by(Run.created_at.desc()).limit(1))
+    run = session.scalar(select(Run).where(*mine).order_by(Run.created_at.desc()).limit(1).options(*WITHOUT_RESULT))
     return None if run is None or run.state is State.SUCCEEDED else run

@@ -26,6 +26,7 @@ from app.decisions.queries import Comparison
 from app.decisions.queries import compare as compare_with_parent
 from app.models import Kind, Project, Report, Run, Source, State, TargetClass, VerdictValue
 from app.models.figures import Estimate, Figures
+from app.models.summary import SHORT
 from app.projects import queries
 from app.review.standing import standings
 from app.runs.parameters import (
@@ -78,7 +79,8 @@ def analyse(
             seed=seed,
         )
     run = do(found.id, parameters, quiet=as_json)
-    show({"run": str(run.id), **run.result}, as_json, *sentences(run.result))
+    whole = {name: part for name, part in run.result.items() if name != SHORT}
+    show({"run": str(run.id), **whole}, as_json, *sentences(whole))
 
 
 def sentences(result: dict[str, Any]) -> list[str]:

@@ -46,7 +46,7 @@ def trust(
         found = project_named(session, project)
         critique, bar = newest_critique(session, found), newest_bar(session, found.id)
         figures = trust_in(session, found, critique)
-        lock = lock_under(bar, figures.whole, judged=speaker_in(critique) is not None)
+        lock = lock_under(bar, figures.whole, judged=speaker_in(session, critique) is not None)
     show(document(figures, lock), as_json)
     if not as_json:
         tell(project, figures, lock, has_bar=bar is not None and bar.locks)

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from app.decisions import acceptance
 from app.models import Checkpoint, Decision, Image, Origin, Prediction, Project, Report, Run, Split
 from app.models.figures import Figures, Settling
-from app.models.guard_record import KEY, GuardRecord
+from app.models.guard_record import KEY as GUARD
+from app.models.guard_record import GuardRecord
+from app.models.trust_record import KEY as TRUST
 from app.models.trust_record import TrustRecord
 from app.runs.parameters import RealignmentParameters
 from app.statistics import mcnemar
-from app.trust.lock import record_of
+from app.trust.lock import record_in
 
 PICTURES = 12
 
@@ -132,26 +134,27 @@ def realigned_checkpoints(session: Session, project: Project) -> Sequence[Checkp
 def compare(session: Session, after: Checkpoint) -> Comparison:
     """Two statements; the figures are those of the newest reports on test images, else on validation images."""
     rows = session.execute(
-        select(Run, Checkpoint)
+        select(Checkpoint, Run.parameters, Run.result[TRUST], Run.result[GUARD])
+        .select_from(Run)
         .join(Checkpoint, (Checkpoint.run_id == Run.id) | (Checkpoint.id == after.parent_id))
         .where(Run.id == after.run_id)
     ).all()
-    run, family = rows[0][0], [checkpoint for _, checkpoint in rows]
+    family, (_, parameters, trust, guard) = [row[0] for row in rows], rows[0]
     before = next(each for each in family if each.id == after.parent_id)
-    control = next((each for each in family if each.origin is Origin.CONTROL and each.run_id == run.id), None)
+    control = next((each for each in family if each.origin is Origin.CONTROL and each.run_id == after.run_id), None)
     newest = newest_reports(session, [each.id for each in family])
     split = Split.TEST if (after.id, Split.TEST) in newest else Split.VALIDATION
     return Comparison(
         after=after,
         before=before,
         control=control,
-        parameters=RealignmentParameters.model_validate(run.parameters),
+        parameters=RealignmentParameters.model_validate(parameters),
         split=split,
         measured_before=newest.get((before.id, split)),
         measured_after=newest.get((after.id, split)),
         measured_control=newest.get((control.id, split)) if control else None,
-        trust=record_of(run),
-        guard=GuardRecord.model_validate(run.result[KEY]) if KEY in run.result else None,
+        trust=record_in(trust),
+        guard=GuardRecord.model_validate(guard) if guard else None,
     )
 
 

@@ -1,4 +1,7 @@
-"""What an analysis says of a class, as its run stores it under ``result["summaries"]`` by class id."""
+"""What an analysis says of a class, as its run stores it under ``result["summaries"]`` by class id.
+
+Beside them they are stored once more in short, since the pictures behind the figures may be thousands.
+"""
 
 from collections.abc import Sequence
 from typing import Any, overload
@@ -10,6 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 from app.models.figures import Estimate, Stored
 
 SHOWN = 4  # kinds of region that a bar shows one by one
+SUMMARIES, SHORT = "summaries", "short_summaries"
 
 
 class Evidence(Stored):
@@ -92,6 +96,7 @@ class Outside(Stored):
 
     share: Estimate
     percent: int
+    images: int  # that have such evidence
     evidence: Behind
 
 
@@ -114,3 +119,18 @@ class ClassSummary(Stored):
     def other_percent(self) -> int:
         """Of the regions that are too light to be shown one by one."""
         return sum(region.percent for region in self.regions[SHOWN:])
+
+
+def kept(summaries: dict[str, Any]) -> dict[str, Any]:
+    """What a run's result holds of them; summaries: ``ClassSummary`` by class id, as JSON."""
+    return {SUMMARIES: summaries, SHORT: short(summaries)}
+
+
+def short(told: Any) -> Any:  # noqa: ANN401  any part of a summary's JSON
+    """With the first alone of the pictures behind each figure, which says that there are some."""
+    match told:
+        case dict():
+            return {name: value[:1] if name == "evidence" else short(value) for name, value in told.items()}
+        case list():
+            return [short(each) for each in told]
+    return told

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from sqlalchemy.orm import Session
+
 from app.config import settings
 from app.languages.catalogue import gettext
 from app.models import Run
+from app.runs.queries import results_of
 
 NONE = "none"
 EMBEDDED = "embedded"
@@ -81,6 +84,7 @@ def speaker_of(name: str) -> Speaker | None:
     return Speaker(place.rstrip("/").rsplit("/", 1)[-1] or name, gettext("runs on this installation"))
 
 
-def speaker_in(run: Run) -> Speaker | None:
-    """Whose words a run holds, whatever LVLM its project has had since."""
-    return speaker_of(run.result.get("lvlm", NONE))
+def speaker_in(session: Session, run: Run) -> Speaker | None:
+    """Whose words a run holds, whatever LVLM its project has had since; its result is not loaded for that."""
+    (lvlm,) = results_of(session, run.id, "lvlm")
+    return speaker_of(lvlm or NONE)

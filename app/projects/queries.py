@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, and_, distinct, exists, func, literal, or_, select, union_all
-from sqlalchemy.orm import Session, aliased, defer, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from app.check.standing import Standing, proof, standing_by
 from app.languages.catalogue import gettext, msgid
@@ -27,6 +27,7 @@ from app.models import (
     Verdict,
 )
 from app.review.answers import is_judged
+from app.runs.queries import WITHOUT_RESULT
 
 # Work beside the loop: no step waits for it.
 BESIDE = (Kind.TRIAL, Kind.CALIBRATION, Kind.CONSENSUS, Kind.CHECK, Kind.HONEYPOT)
@@ -273,7 +274,7 @@ def runs_of_the_loop(session: Session, projects: Sequence[Project]) -> dict[UUID
         select(Run)
         .where(Run.project_id.in_([project.id for project in projects]), or_(under_way, steps))
         .order_by(Run.created_at.desc())
-        .options(defer(Run.result), defer(Run.error_details))
+        .options(*WITHOUT_RESULT)
     )
     runs: dict[UUID, list[Run]] = defaultdict(list)
     for run in found:

@@ -1,14 +1,14 @@
 """The runs of a project: the one that a step's page has to tell of, and the list of them all."""
 
 from sqlalchemy import case, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from app.models import Kind, Project, Run, State, User
 from app.projects.queries import Step
 from app.runs.progress import STEPS
+from app.runs.queries import WITHOUT_RESULT
 
 LISTED = 50
-WITHOUT_RESULT = (defer(Run.result), defer(Run.error_details))  # they may be long; where one is looked at, it is loaded
 
 
 def unfinished_run(session: Session, project: Project, step: Step) -> Run | None:

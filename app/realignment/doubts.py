@@ -69,22 +69,23 @@ def found_of(session: Session, critique: Run) -> Found:
         Explanation.run_id == analysis, Explanation.image_id == Image.id, Image.class_id == TargetClass.id
     )
     rows = session.execute(
-        select(TargetClass.name, explained, consensus.id, consensus.result)
+        select(TargetClass.name, explained, consensus.id)
+        .add_columns(consensus.result["fell_back"].as_string(), consensus.result["difference"])
         .outerjoin(consensus, consensus.id == newest_consensus(critique.id))
         .where(TargetClass.project_id == critique.project_id)
         .order_by(TargetClass.position)
     ).all()
-    consensus_id, result = (rows[0][2], rows[0][3] or {}) if rows else (None, {})
+    consensus_id, fell_back, difference = rows[0][2:] if rows else (None, None, None)
     return Found(
         ingredients=ingredients_after(session, critique, consensus_id),
         kappa=whole_of(session, critique).kappa,
-        fell_back=result.get("fell_back", ""),
-        differ=differ(result.get("difference", {})),
-        without=[name for name, is_explained, _, _ in rows if not is_explained],
+        fell_back=fell_back or "",
+        differ=differ(difference),
+        without=[name for name, is_explained, *_ in rows if not is_explained],
     )
 
 
-def differ(found: dict[str, Any]) -> Estimate:
+def differ(found: dict[str, Any] | None) -> Estimate:
     return wilson(found["differ"], found["clusters"]) if found else Estimate(missing="not measured")
 
 

@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session, joinedload
 from app.decisions import acceptance
 from app.decisions.queries import Measured, newest_reports
 from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Split, State, VerdictValue
-from app.models.trust_record import TrustRecord
+from app.models.trust_record import KEY, TrustRecord
 from app.realignment.ingredients import newest_rows
 from app.review.standing import standings
 from app.runs.parameters import RealignmentParameters
-from app.trust.lock import record_of
+from app.runs.queries import WITHOUT_RESULT
+from app.trust.lock import record_in
 
 EARLIER = 10
 
@@ -43,6 +44,7 @@ class Past:
     """A realignment, whatever its state, and how long one of its epochs took, where it kept more than one."""
 
     run: Run
+    trust: TrustRecord | None
     seconds_an_epoch: float | None
 
 
@@ -50,14 +52,15 @@ def past_of(session: Session, project: Project) -> list[Past]:
     """The newest first."""
     first, last, epochs = func.min(Epoch.created_at), func.max(Epoch.created_at), func.count(Epoch.id)
     rows = session.execute(
-        select(Run, first, last, epochs)
+        select(Run, Run.result[KEY], first, last, epochs)
         .outerjoin(Epoch, Epoch.run_id == Run.id)
         .where(Run.project_id == project.id, Run.kind == Kind.REALIGNMENT)
         .group_by(Run.id)
         .order_by(Run.created_at.desc())
         .limit(EARLIER)
+        .options(*WITHOUT_RESULT)
     )
-    return [Past(run, seconds(begun, ended, count)) for run, begun, ended, count in rows]
+    return [Past(run, record_in(trust), seconds(begun, ended, count)) for run, trust, begun, ended, count in rows]
 
 
 def seconds(first: datetime | None, last: datetime | None, epochs: int) -> float | None:
@@ -71,9 +74,9 @@ def seconds_an_epoch(past: Sequence[Past]) -> float | None:
     return next((each.seconds_an_epoch for each in past if each.seconds_an_epoch), None)
 
 
-def outcomes_of(session: Session, runs: Sequence[Run]) -> list[Outcome]:
-    """What the runs that succeeded gave."""
-    finished = {run.id: run for run in runs if run.state is State.SUCCEEDED}
+def outcomes_of(session: Session, past: Sequence[Past]) -> list[Outcome]:
+    """What those that succeeded gave."""
+    finished = {each.run.id: each for each in past if each.run.state is State.SUCCEEDED}
     if not finished:
         return []
     made = session.scalars(
@@ -86,10 +89,10 @@ def outcomes_of(session: Session, runs: Sequence[Run]) -> list[Outcome]:
     return [outcome(finished, checkpoint, reports) for checkpoint in made]
 
 
-def outcome(runs: dict[UUID, Run], checkpoint: Checkpoint, reports: dict[tuple[UUID, Split], Measured]) -> Outcome:
+def outcome(past: dict[UUID, Past], checkpoint: Checkpoint, reports: dict[tuple[UUID, Split], Measured]) -> Outcome:
     assert checkpoint.run_id is not None
     assert checkpoint.parent_id is not None
-    run = runs[checkpoint.run_id]
+    run, trust = past[checkpoint.run_id].run, past[checkpoint.run_id].trust
     split = Split.TEST if (checkpoint.id, Split.TEST) in reports else Split.VALIDATION
     return Outcome(
         run,
@@ -97,7 +100,7 @@ def outcome(runs: dict[UUID, Run], checkpoint: Checkpoint, reports: dict[tuple[U
         checkpoint,
         reports.get((checkpoint.parent_id, split)),
         reports.get((checkpoint.id, split)),
-        record_of(run),
+        trust,
     )
 
 

@@ -19,7 +19,7 @@ from app.review.blind import blind_cases_left
 from app.runs.actions import start_once
 from app.runs.belonging import ForeignError, need_run
 from app.runs.curves import curves_of
-from app.runs.queries import epochs_of
+from app.runs.queries import delivered_epoch, epochs_of
 from app.trust.lock import Lock, LockedError, lock_of, owns
 
 router = APIRouter(prefix="/projects/{project_id}/realign")
@@ -45,8 +45,8 @@ def show_realignment(request: Request, session: DBSession, user: Clinician, proj
         ingredients=found.ingredients if found else None,
         seconds_an_epoch=queries.seconds_an_epoch(past),
         run=unfinished,
-        curves=curves_of(epochs_of(session, unfinished), unfinished) if unfinished else [],
-        outcomes=queries.outcomes_of(session, [each.run for each in past]),
+        curves=curves_of(epochs_of(session, unfinished), delivered_epoch(session, unfinished)) if unfinished else [],
+        outcomes=queries.outcomes_of(session, past),
         lock=lock.told(blind=blind),
         against=list(dict.fromkeys(each.told(blind=blind) for each in against)),
         owns=owns(user, project),

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, select, true
-from sqlalchemy.orm import InstrumentedAttribute, Session, defer, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from app.languages.stored import stored
 from app.models import (
@@ -23,7 +23,7 @@ from app.models import (
 )
 from app.models.figures import Estimate
 from app.review.standing import Said, by_cluster, newest_consensus, settle
-from app.runs.queries import runs_on
+from app.runs.queries import WITHOUT_RESULT, results_of, runs_on
 from app.statistics import wilson
 
 # A kind of region is to be read by people where at least so much of it differs for certain, until so many have been.
@@ -81,14 +81,14 @@ def agreed_on(critique: Run, cluster_id: InstrumentedAttribute[UUID]) -> ColumnE
 
 
 def differences_of(session: Session, critique: Run) -> Differences:
-    without_results = (defer(Run.result), defer(Run.error_details))
-    runs = session.scalars(runs_on(critique.id, Kind.CONSENSUS).options(*without_results)).all()
+    runs = session.scalars(runs_on(critique.id, Kind.CONSENSUS).options(*WITHOUT_RESULT)).all()
     done = next((run for run in runs if run.state is State.SUCCEEDED), None)
-    result: dict[str, Any] = session.scalar(select(Run.result).where(Run.id == done.id)) or {} if done else {}
+    parts = ("difference", "kinds", "fell_back")
+    whole, kinds, fell_back = results_of(session, done.id, *parts) if done else (None, None, None)
     return Differences(
-        whole=difference(result["difference"]) if "difference" in result else None,
-        kinds=[difference(kind) for kind in result.get("kinds", [])],
-        fell_back=result.get("fell_back", ""),
+        whole=difference(whole) if whole else None,
+        kinds=[difference(kind) for kind in kinds or []],
+        fell_back=fell_back or "",
         under_way=bool(runs) and not runs[0].state.is_final,
         error=runs[0].error if runs and runs[0].state is State.FAILED else "",
     )

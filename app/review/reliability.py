@@ -11,7 +11,7 @@ from app.languages.catalogue import gettext
 from app.languages.figures import percent
 from app.models import Cluster, Critique, Explanation, Kind, Review, Run, State
 from app.models.reliability import Curve, Reliability
-from app.runs.queries import runs_on
+from app.runs.queries import WITHOUT_RESULT, results_of, runs_on
 
 KEY = "reliability"
 # In the drawing's own units.
@@ -56,10 +56,10 @@ def answers_given(session: Session, critique_id: UUID) -> int:
 
 def calibrations(session: Session, critique: Run) -> tuple[Run | None, Reliability | None]:
     """The newest calibration of a critique where it did not succeed, or not yet; and what the newest one found."""
-    runs = session.scalars(runs_on(critique.id, Kind.CALIBRATION)).all()
+    runs = session.scalars(runs_on(critique.id, Kind.CALIBRATION).options(*WITHOUT_RESULT)).all()
     done = next((run for run in runs if run.state is State.SUCCEEDED), None)
     newest = runs[0] if runs and runs[0] is not done else None
-    return newest, Reliability.model_validate(done.result[KEY]) if done else None
+    return newest, Reliability.model_validate(*results_of(session, done.id, KEY)) if done else None
 
 
 def plot(found: Reliability) -> Plot:

@@ -137,7 +137,7 @@ def show_reliability(
         found=found,
         plot=reliability.plot(found) if found else None,
         newer=reliability.answers_given(session, critique.id) - found.answers if found else 0,
-        speaker=speaker_in(critique),
+        speaker=speaker_in(session, critique),
     )
 
 

@@ -1,5 +1,6 @@
 """How an analysis cuts attributions into clusters: as a person asked, or as the system chose, and why."""
 
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -45,16 +46,15 @@ def asked_for(parameters: AnalysisParameters) -> ChosenClustering | None:
     return ChosenClustering(sharpening=sharpening, support=support, components=components)
 
 
-def clustering_of(analysis: Run) -> ChosenClustering | None:
-    """None where the system has not chosen yet."""
-    if kept := analysis.result.get(CLUSTERING):
-        return ChosenClustering.model_validate(kept)
-    return asked_for(AnalysisParameters.model_validate(analysis.parameters))
+def clustering_of(kept: dict[str, Any] | None, parameters: AnalysisParameters) -> ChosenClustering | None:
+    """kept: what the analysis's result has of it, if anything. None where the system has not chosen yet."""
+    return ChosenClustering.model_validate(kept) if kept else asked_for(parameters)
 
 
 def clustering_in(session: Session, analysis_id: UUID) -> ChosenClustering:
     """Of an analysis whose first stage is done. Raises LookupError where it is not."""
-    found = clustering_of(session.scalars(select(Run).where(Run.id == analysis_id)).one())
+    asked, kept = session.execute(select(Run.parameters, Run.result[CLUSTERING]).where(Run.id == analysis_id)).one()
+    found = clustering_of(kept, AnalysisParameters.model_validate(asked))
     if found is None:
         raise LookupError("This analysis has not chosen how it clusters yet.")
     return found

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from app.languages.catalogue import gettext, msgid
 from app.languages.figures import decimal, significant
-from app.models import Epoch, Run
-from app.models.guard_record import KEY
+from app.models import Epoch
 
 WIDTH, HEIGHT = 300, 150  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 38, 8, 8, 22  # room for the axes' words
@@ -68,10 +67,9 @@ class Curve:
     chosen: float | None = None
 
 
-def curves_of(epochs: Sequence[Epoch], run: Run | None = None) -> list[Curve]:
-    """One curve for every known figure that the epochs carry, in its order. run: theirs, if it may have chosen one."""
+def curves_of(epochs: Sequence[Epoch], chosen: int | None = None) -> list[Curve]:
+    """One curve for every known figure that the epochs carry, in its order. chosen: the epoch that was delivered."""
     present = {key for epoch in epochs for key, value in epoch.figures.items() if is_number(value)}
-    chosen = run.result.get(KEY, {}).get("epoch") if run else None
     return [curve(key, epochs, chosen) for key in (*AMOUNTS, *SHARES) if key in present]
 
 

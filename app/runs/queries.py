@@ -1,15 +1,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from fastapi import HTTPException
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
+from sqlalchemy.orm.interfaces import ORMOption
 
 from app.db import reading
 from app.languages.catalogue import gettext
 from app.models import Epoch, Kind, Run, Stage, State
+from app.models.guard_record import KEY
+
+WITHOUT_RESULT = (defer(Run.result), defer(Run.error_details))  # they may be long; where one is looked at, it is loaded
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,8 @@ class Look:
     epochs: int
 
 
-def find_run(session: Session, run_id: UUID) -> Run:
-    run = session.get(Run, run_id)
+def find_run(session: Session, run_id: UUID, *options: ORMOption) -> Run:
+    run = session.get(Run, run_id, options=options)
     if run is None:
         raise HTTPException(
             404, gettext("There is no such piece of work: its project was removed, or the address is not complete.")
@@ -41,6 +46,18 @@ def look_at(run_id: UUID) -> Look | None:
     with reading() as session:
         row = session.execute(select(*columns, epochs).where(Run.id == run_id)).one_or_none()
     return Look(*row) if row else None
+
+
+def results_of(session: Session, run_id: UUID, *parts: str | tuple[str, ...]) -> Sequence[Any]:
+    """These parts of a run's result, or parts of parts, without all the others; None for one that it does not have."""
+    return session.execute(select(*(Run.result[part] for part in parts)).where(Run.id == run_id)).one()
+
+
+def delivered_epoch(session: Session, run: Run) -> int | None:
+    """Whose weights a realignment delivered, once that is known."""
+    epoch: int | None
+    (epoch,) = results_of(session, run.id, (KEY, "epoch"))
+    return epoch
 
 
 def epochs_of(session: Session, run: Run) -> Sequence[Epoch]:

@@ -14,7 +14,7 @@ from app.projects.queries import loop_state
 from app.runs.actions import cancel_run
 from app.runs.curves import curves_of
 from app.runs.progress import STEPS, is_preview, result_url
-from app.runs.queries import epochs_of, find_run, look_at
+from app.runs.queries import WITHOUT_RESULT, delivered_epoch, epochs_of, find_run, look_at
 
 router = APIRouter(prefix="/runs")
 
@@ -25,7 +25,7 @@ LOOKS = 300  # then the browser connects again, and who is signed in is asked ag
 
 def get_run(session: DBSession, user: Clinician, run_id: UUID) -> Run:
     del user  # asked for so that nobody learns which runs exist without signing in
-    return find_run(session, run_id)
+    return find_run(session, run_id, *WITHOUT_RESULT)
 
 
 CurrentRun = Annotated[Run, Depends(get_run)]
@@ -43,14 +43,16 @@ def show_run(request: Request, session: DBSession, run: CurrentRun) -> Response:
         project=project,
         loop=loop_state(session, project),
         step=STEPS.get(run.kind),
-        curves=curves_of(epochs_of(session, run), run),
+        curves=curves_of(epochs_of(session, run), delivered_epoch(session, run)),
     )
 
 
 @router.get("/{run_id}/progress")
 def show_progress(request: Request, session: DBSession, run: CurrentRun) -> Response:
     """The fragment that is asked for again with every change, until the run is in its final state."""
-    return page(request, "runs/progress.html", run=run, curves=curves_of(epochs_of(session, run), run))
+    return page(
+        request, "runs/progress.html", run=run, curves=curves_of(epochs_of(session, run), delivered_epoch(session, run))
+    )
 
 
 @router.get("/{run_id}/events", response_class=EventSourceResponse)

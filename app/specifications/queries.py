@@ -18,6 +18,7 @@ from app.models import (
     User,
 )
 from app.runs.parameters import EntryText
+from app.runs.queries import WITHOUT_RESULT
 
 TRIAL_PICTURES = 6
 # What a critic wrote and the verdict it calls for: the judge's own (worker.method.judge), which no page can import.
@@ -95,4 +96,5 @@ def newest_critique_run(session: Session, project: Project, version: Specificati
         )
         .order_by(Run.created_at.desc())
         .limit(1)
+        .options(*WITHOUT_RESULT)
     )

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
-from app.behaviour.evidence import summaries_of
+from app.behaviour.evidence import short_summaries
 from app.deps import Clinician, CurrentProject, DBSession, page
 from app.languages.catalogue import gettext
 from app.models import Explanation, Kind, Project, Run, Specification, TargetClass
@@ -82,7 +82,7 @@ def show_words(
         step=Step.SPECIFY,
         loop=loop,
         analysis=loop.analysis,
-        cards=cards_of(project, loop.analysis, entries),
+        cards=cards_of(project, short_summaries(session, loop.analysis) if loop.analysis else {}, entries),
         versions=versions,
         newest=newest,
         authors=queries.authors_of(session, versions),
@@ -94,8 +94,7 @@ def show_words(
     )
 
 
-def cards_of(project: Project, analysis: Run | None, entries: Sequence[EntryText]) -> list[Card]:
-    summaries = summaries_of(analysis) if analysis else {}
+def cards_of(project: Project, summaries: Mapping[UUID, ClassSummary], entries: Sequence[EntryText]) -> list[Card]:
     targets = {target.id: target for target in project.classes}
     said = any(entry.spurious or entry.relevant for entry in entries)  # nobody is warned of an untouched page
     cautions = cautions_of(project, summaries, entries) if said else []
@@ -153,7 +152,7 @@ def check_words(
     """The cautions of all cards anew, while a person writes."""
     entries = checked(words, project)
     analysis = loop_state(session, project).analysis
-    cautions = cautions_of(project, summaries_of(analysis) if analysis else {}, entries)
+    cautions = cautions_of(project, short_summaries(session, analysis) if analysis else {}, entries)
     return page(request, "specifications/cautions.html", entries=entries, cautions=cautions)
 
 
@@ -197,7 +196,7 @@ def trial_fragment(request: Request, session: Session, project: Project, run: Ru
         project=project,
         run=run,
         cases=[(explanations[UUID(case["explanation_id"])], case) for case in cases],
-        speaker=speaker_in(run),
+        speaker=speaker_in(session, run),
     )
 
 

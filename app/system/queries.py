@@ -8,13 +8,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from app.check.standing import Standing, proof, standing_by
 from app.config import settings
 from app.languages.catalogue import gettext
 from app.models import AuditCheck, LVLMCall, Project, Run, State, User
 from app.projects.lvlm import OPENAI, Speaker, server_of, speaker_of
+from app.runs.queries import WITHOUT_RESULT
 
 LISTED = 20
 PACKAGES = ("rightreasons", "fastapi", "sqlalchemy", "celery", "torch", "transformers")
@@ -42,7 +43,7 @@ def work_under_way(session: Session) -> list[Work]:
         .where(Run.state.in_([State.QUEUED, State.RUNNING]))
         .order_by(Run.state.desc(), Run.created_at)
         .limit(LISTED + 1)
-        .options(defer(Run.result), defer(Run.error_details))
+        .options(*WITHOUT_RESULT)
     )
     return [Work(run, gettext("a new project") if is_draft else name, who) for run, name, is_draft, who in rows]
 

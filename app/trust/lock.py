@@ -86,7 +86,7 @@ def lock_of(session: Session, critique: Run) -> Lock:
     bar = newest_bar(session, critique.project_id)
     if bar is None or not bar.locks:
         return Lock(has_bar=False)
-    return lock_under(bar, whole_of(session, critique), judged=speaker_in(critique) is not None)
+    return lock_under(bar, whole_of(session, critique), judged=speaker_in(session, critique) is not None)
 
 
 def lock_under(bar: TrustBar | None, found: Agreement, *, judged: bool) -> Lock:
@@ -144,7 +144,11 @@ def at_start(session: Session, project_id: UUID, parameters: Parameters, user_id
         return {}
     critique = session.get_one(Run, parameters.critique_id)
     project, user = session.get_one(Project, project_id), session.get(User, user_id) if user_id else None
-    bar, judged, found = newest_bar(session, project_id), speaker_in(critique) is not None, whole_of(session, critique)
+    bar, judged, found = (
+        newest_bar(session, project_id),
+        speaker_in(session, critique) is not None,
+        whole_of(session, critique),
+    )
     lock, reason = lock_under(bar, found, judged=judged), parameters.override.strip()
     known = found_of(session, critique)
     against = doubts(known)
@@ -177,4 +181,9 @@ def sentences(lock: Lock, against: Sequence[Doubt], *, overriding: bool, blind: 
 
 def record_of(run: Run) -> TrustRecord | None:
     """None where the realignment was started before this was kept."""
-    return TrustRecord.model_validate(run.result[KEY]) if KEY in run.result else None
+    return record_in(run.result.get(KEY))
+
+
+def record_in(kept: dict[str, Any] | None) -> TrustRecord | None:
+    """As ``record_of``, of that part of a run's result alone."""
+    return TrustRecord.model_validate(kept) if kept else None

@@ -39,7 +39,7 @@ def show_trust(request: Request, session: DBSession, user: Clinician, project: C
     loop, bars = loop_state(session, project), bars_of(session, project.id)
     critique = loop.critique or newest_critique(session, project)
     blind_left = blind_cases_left(session, critique, user) if critique else 0
-    speaker = speaker_in(critique) if critique else None
+    speaker = speaker_in(session, critique) if critique else None
     found = trust_in(session, project, critique) if critique else None
     lock = lock_under(bars[0] if bars else None, found.whole, judged=speaker is not None) if found else Lock()
     return page(

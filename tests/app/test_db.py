@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta, timezone
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -7,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db import engine, reading, transaction
 from app.migrations import configuration, is_current, migrate
-from app.models import Project, Run, Specification, User
+from app.models import Kind, Project, Run, Specification, User
 from app.models.user import Role
 from app.queue import PENDING, enqueue
 
@@ -33,6 +34,30 @@ def test_the_tables_can_be_taken_back_and_made_again():
     assert set(inspect(engine()).get_table_names()) == {"alembic_version"}
     migrate(engine())
     assert "project" in inspect(engine()).get_table_names()
+
+
+def test_summaries_that_were_kept_before_are_kept_in_short_too():
+    """As they stood before that migration, and again after it is taken back."""
+    evidence = [{"explanation_id": str(uuid4()), "numbers": [1]}, {"explanation_id": str(uuid4()), "numbers": [2]}]
+    region = {"name": "letter", "evidence": evidence}
+    before = {"a": {"regions": [region], "outside": {"percent": 3, "evidence": evidence}}, "b": {"outside": None}}
+    with transaction() as session:
+        made = project()
+        session.add(made)
+        session.flush()
+        run = Run(project_id=made.id, kind=Kind.ANALYSIS, result={"lvlm": "none", "summaries": before})
+        session.add(run)
+    command.downgrade(configuration(engine()), "6c2f9a4b7d15")
+    migrate(engine())
+    with reading() as session:
+        result = session.get_one(Run, run.id).result
+    assert result["summaries"]["a"]["outside"] == {"percent": 3, "evidence": evidence, "images": 2}
+    assert result["short_summaries"]["a"]["regions"] == [{"name": "letter", "evidence": evidence[:1]}]
+    assert result["short_summaries"]["a"]["outside"] == {"percent": 3, "evidence": evidence[:1], "images": 2}
+    command.downgrade(configuration(engine()), "6c2f9a4b7d15")
+    with reading() as session:
+        assert session.get_one(Run, run.id).result == {"lvlm": "none", "summaries": before}
+    migrate(engine())
 
 
 def test_a_moment_comes_back_in_utc_from_any_time_zone():

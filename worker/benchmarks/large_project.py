@@ -44,6 +44,7 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
+from app.models.summary import kept
 from app.runs.parameters import (
     AnalysisParameters,
     ConsensusParameters,
@@ -209,7 +210,7 @@ def _analysis(
         for number, (share, (words, place)) in enumerate(zip(of_image, SEEN, strict=True), start=1)
     ]
     _add(session, Cluster, clusters)
-    run.result = {"lvlm": project.lvlm, "summaries": _summaries(project, images, explanations, clusters)}
+    run.result = {"lvlm": project.lvlm, **kept(_summaries(project, images, explanations, clusters))}
     return run, clusters
 
 

@@ -25,6 +25,7 @@ def class_summary(
         outside=Outside(
             share=_estimate(found.outside.share),
             percent=found.outside.percent,
+            images=len(found.outside.evidence),
             evidence=_evidence(found.outside.evidence),
         ),
         sentences=tuple(_sentence(sentence) for sentence in summary.summarise(class_name, found)),

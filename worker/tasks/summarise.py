@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.config import settings
 from app.db import reading
 from app.models import Explanation, Image, Run
+from app.models.summary import kept
 from app.runs.clustering import clustering_in
 from app.runs.parameters import AnalysisParameters
 from app.storage import storage
@@ -45,7 +46,7 @@ def work(job: Job) -> Write:
 
     def write(session: Session, run: Run) -> dict[str, Any]:
         del session
-        run.result = {**run.result, "summaries": told}
+        run.result = {**run.result, **kept(told)}
         return {}
 
     return write

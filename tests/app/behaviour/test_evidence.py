@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import select
 
-from app.behaviour.evidence import Asked, examples_of, figure_of, summaries_of
+from app.behaviour.evidence import Asked, examples_of, figure_of, short_summaries, summaries_of, summary_of
 from app.db import reading, transaction
 from app.models import Run
 from app.models.figures import Estimate
@@ -34,7 +34,7 @@ TOLD = ClassSummary(
     regions=tuple(
         region(name, percent, name == "z") for name, percent in zip("vwxyz", (40, 20, 10, 8, 7), strict=True)
     ),
-    outside=Outside(share=Estimate(value=0.15, n=2), percent=15, evidence=(OTHER, ONE)),
+    outside=Outside(share=Estimate(value=0.15, n=2), percent=15, images=2, evidence=(OTHER, ONE)),
     sentences=(Sentence(parts=(Part(text="40 % on v, "), Part(text=" in 1 of 2 images", evidence=(ONE,)))),),
 )
 
@@ -50,6 +50,31 @@ def test_what_a_run_stored_is_what_its_page_reads(loop: Loop) -> None:
         for each in told.regions:
             words = {known[one.explanation_id, number] for one in each.evidence for number in one.numbers}
             assert words == {"" if each.by_look else each.name}
+
+
+def test_in_short_all_is_said_and_one_picture_stands_for_those_behind_a_figure(loop: Loop) -> None:
+    with reading() as session:
+        found = short_summaries(session, loop.analysis)
+    whole = summaries_of(loop.analysis)
+    assert found.keys() == whole.keys()
+    for class_id, told in whole.items():
+        short = found[class_id]
+        assert [each.text for each in short.sentences] == [each.text for each in told.sentences]
+        assert [each.name for each in short.regions] == [each.name for each in told.regions]
+        assert (short.images, short.typical, short.untypical) == (told.images, told.typical, told.untypical)
+        for few, all_of_them in zip(short.regions, told.regions, strict=True):
+            assert few.evidence == all_of_them.evidence[:1]
+            assert few.images == len(all_of_them.evidence) > 1
+        assert short.outside is not None
+        assert told.outside is not None
+        assert (short.outside.images, len(short.outside.evidence)) == (len(told.outside.evidence), 1)
+
+
+def test_the_summary_of_one_class_is_whole(loop: Loop) -> None:
+    target = loop.project.classes[0]
+    with reading() as session:
+        assert summary_of(session, loop.analysis, target.id) == summaries_of(loop.analysis)[target.id]
+        assert summary_of(session, loop.analysis, UUID(int=0)) == ClassSummary(images=0, without_evidence=0)
 
 
 def test_what_is_not_shown_one_by_one_is_other() -> None:

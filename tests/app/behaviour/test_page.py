@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.behaviour.evidence import summaries_of
 from app.db import reading, transaction
 from app.models import Kind, Project, Report, Role, Run, Split, State, User
-from app.models.summary import ClassSummary
+from app.models.summary import ClassSummary, kept
 from app.runs.clustering import CLUSTERING, Candidate, ChosenClustering
 from app.runs.parameters import AnalysisParameters
 from tests.app.conftest import Browser
@@ -132,7 +132,7 @@ def test_few_pictures_are_marked_beside_their_interval(loop: Loop, page: Browser
         told = {key: {**each, "regions": enough(each["regions"])} for key, each in run.result["summaries"].items()}
         for each in told.values():
             each["outside"] = enough([each["outside"]])[0]
-        run.result = {**run.result, "summaries": told}
+        run.result = {**run.result, **kept(told)}
     assert "<abbr" not in page.get(address(loop)).text
 
 
@@ -147,7 +147,7 @@ def test_pictures_in_which_nothing_speaks_for_the_class_are_counted(loop: Loop, 
         stored = run.result["summaries"]
         nothing = ClassSummary(images=0, without_evidence=6).model_dump(mode="json")
         told = {str(first.id): {**stored[str(first.id)], "without_evidence": 2}, str(second.id): nothing}
-        run.result = {**run.result, "summaries": told}
+        run.result = {**run.result, **kept(told)}
     text = page.get(address(loop)).text
     assert f"In 2 more pictures nothing speaks for {first.name}; the figures leave them out." in text
     assert f"In none of its 6 explained pictures does anything speak for {second.name}." in text

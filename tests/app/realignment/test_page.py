@@ -186,7 +186,7 @@ def test_a_training_under_way_shows_its_curves(loop: Loop, page: Browser) -> Non
 
 def outcome(loop: Loop) -> Outcome:
     with reading() as session:
-        (found,) = outcomes_of(session, [each.run for each in past_of(session, loop.project)])
+        (found,) = outcomes_of(session, past_of(session, loop.project))
     return found
 
 

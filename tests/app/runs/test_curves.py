@@ -1,5 +1,4 @@
-from app.models import Epoch, Run
-from app.models.guard_record import KEY
+from app.models import Epoch
 from app.runs.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, curves_of
 
 
@@ -56,7 +55,7 @@ def test_no_epochs_give_no_curves() -> None:
 
 def test_the_epoch_that_is_delivered_is_marked() -> None:
     found = epochs({"loss": 4.0}, {"loss": 2.0}, {"loss": 1.0})
-    (curve,) = curves_of(found, Run(result={KEY: {"epoch": 2}}))
+    (curve,) = curves_of(found, 2)
     assert curve.chosen == curve.lines[0].points[1].x
     assert "Epoch 2 is delivered." in curve.summary
-    assert curves_of(found, Run(result={}))[0].chosen is None
+    assert curves_of(found)[0].chosen is None

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 
 from app.db import reading
 from app.models import Cluster
-from app.runs.clustering import ChosenClustering, clustering_in, clustering_of
+from app.runs.clustering import CLUSTERING, ChosenClustering, clustering_in, clustering_of
 from app.runs.parameters import AnalysisParameters
 from tests.worker.tasks import small
 from worker.tasks.summarise import explanations_of, see
@@ -19,7 +19,7 @@ def test_what_is_left_empty_is_chosen_stored_and_used() -> None:
     checkpoint = small.add_checkpoint(project)
     asked = AnalysisParameters(checkpoint_id=checkpoint, count=6, strategy="random", **LEFT_EMPTY, components=4)
     run = small.ended(project, asked)
-    found = clustering_of(run)
+    found = clustering_of(run.result[CLUSTERING], asked)
     assert found is not None
     assert (found.components, found.images, len(found.tried)) == (4, 6, 9)  # 3 sharpenings and 3 supports
     assert found.tried[0].model_dump(include={"sharpening", "support", "components"}) == found.model_dump(
@@ -43,14 +43,16 @@ def test_what_a_person_asks_for_stands_and_nothing_is_tried() -> None:
     project = small.add_project()
     checkpoint = small.add_checkpoint(project)
     cut = {"components": 2, "sharpening": 1.5, "support": 0.9}
-    run = small.ended(project, AnalysisParameters(checkpoint_id=checkpoint, count=3, **cut))
-    assert clustering_of(run) == ChosenClustering(**cut)
+    asked = AnalysisParameters(checkpoint_id=checkpoint, count=3, **cut)
+    assert clustering_of(small.ended(project, asked).result[CLUSTERING], asked) == ChosenClustering(**cut)
+    assert clustering_of(None, asked) == ChosenClustering(**cut)
 
 
 def test_it_is_not_known_before_the_first_stage() -> None:
     project = small.add_project()
     checkpoint = small.add_checkpoint(project)
-    run_id = small.start(project, AnalysisParameters(checkpoint_id=checkpoint, count=3, **LEFT_EMPTY))
-    assert clustering_of(small.run_of(run_id)) is None
+    asked = AnalysisParameters(checkpoint_id=checkpoint, count=3, **LEFT_EMPTY)
+    run_id = small.start(project, asked)
+    assert clustering_of(small.run_of(run_id).result.get(CLUSTERING), asked) is None
     with reading() as session, pytest.raises(LookupError, match="not chosen"):
         clustering_in(session, run_id)
