@@ -47,6 +47,7 @@ from app.models import (
 )
 from app.models.summary import kept
 from app.review.blind import sampled
+from app.review.order import place_of
 from app.runs.parameters import (
     AcceptanceBar,
     AnalysisParameters,
@@ -331,7 +332,7 @@ def add_critique(
             lvlm=project.lvlm,
             text=" ".join(critic_words(cluster) for cluster in explanation.clusters),
         )
-        critique.verdicts = [verdict_on(cluster) for cluster in explanation.clusters]
+        critique.verdicts = [verdict_on(run, cluster) for cluster in explanation.clusters]
         session.add(critique)
     session.flush()
     return run
@@ -342,7 +343,7 @@ def critic_words(cluster: Cluster) -> str:
     return f"Cluster {cluster.number} lies here: {cluster.place}. The critic sees {seen} there."
 
 
-def verdict_on(cluster: Cluster) -> Verdict:
+def verdict_on(critique: Run, cluster: Cluster) -> Verdict:
     random = Random(f"{cluster.place}{cluster.share}")
     if not cluster.words:
         value, p = VerdictValue.UNCERTAIN, random.uniform(0.4, 0.6)
@@ -352,8 +353,10 @@ def verdict_on(cluster: Cluster) -> Verdict:
         value, p = VerdictValue.RELEVANT, random.uniform(0.03, 0.2)
     return Verdict(
         cluster_id=cluster.id,
+        run_id=critique.id,
         value=value,
         p_spurious=p,
+        place=place_of(value, p, cluster.influence),
         text=critic_words(cluster),
         reason=by_probability(p, (0.3, 0.7)).reason if value is VerdictValue.UNCERTAIN else "",
         flag="",
@@ -429,7 +432,7 @@ def finish_trial(run: Run, explanations: Sequence[Explanation]) -> None:
                         "flag": verdict.flag,
                     }
                     for cluster in made.clusters
-                    for verdict in [verdict_on(cluster)]
+                    for verdict in [verdict_on(run, cluster)]
                 ],
             }
             for made in explanations

@@ -19,6 +19,7 @@ from app.models import (
     VerdictValue,
 )
 from app.models.figures import Figures
+from app.review.order import place_of
 from app.runs.actions import start_run
 from app.runs.parameters import CritiqueParameters, Parameters
 from worker.tasks.here import run_here
@@ -55,12 +56,6 @@ def judged_by_truth(project_id: UUID, analysis: UUID) -> UUID:
         run.state, run.finished_at = State.SUCCEEDED, now()
         for explanation in session.scalars(select(Explanation).where(Explanation.run_id == analysis)).all():
             clusters = session.scalars(select(Cluster).where(Cluster.explanation_id == explanation.id)).all()
-            verdicts = [
-                Verdict(cluster_id=c.id, p_spurious=c.truth or 0, value=VerdictValue.SPURIOUS)
-                if (c.truth or 0) > 0.5
-                else Verdict(cluster_id=c.id, p_spurious=c.truth or 0, value=VerdictValue.RELEVANT)
-                for c in clusters
-            ]
             session.add(
                 Critique(
                     run_id=run.id,
@@ -68,10 +63,17 @@ def judged_by_truth(project_id: UUID, analysis: UUID) -> UUID:
                     specification_id=specification.id,
                     lvlm="truth",
                     text="",
-                    verdicts=verdicts,
+                    verdicts=[verdict_by_truth(run, cluster) for cluster in clusters],
                 )
             )
         return run.id
+
+
+def verdict_by_truth(critique: Run, cluster: Cluster) -> Verdict:
+    truth = cluster.truth or 0.0
+    value = VerdictValue.SPURIOUS if truth > 0.5 else VerdictValue.RELEVANT
+    place = place_of(value, truth, cluster.influence)
+    return Verdict(cluster_id=cluster.id, run_id=critique.id, value=value, p_spurious=truth, place=place)
 
 
 def figures_of(checkpoint: UUID) -> Figures:

@@ -32,5 +32,10 @@ class Cluster(Base):
 
     explanation: Mapped["Explanation"] = relationship(lazy="raise", viewonly=True)
 
+    @property
+    def influence(self) -> float:
+        """How much a reader's word on it weighs: its share of the evidence plus what covering it changes."""
+        return self.share + abs(self.effect)
+
 
 from app.models.explanation import Explanation  # noqa: E402  the two tables name each other

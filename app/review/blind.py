@@ -3,10 +3,12 @@
 A few planted cases lie among it where there are some.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Subquery, false, func, select, true, union_all
+from sqlalchemy import CompoundSelect, Subquery, false, func, select, true, union_all
 from sqlalchemy.orm import Session
 
 from app.languages.catalogue import ngettext
@@ -34,15 +36,22 @@ def blind_sample(session: Session, critique: Run, reader: User) -> list[tuple[UU
 
 
 def read_blind(session: Session, critique: Run, reader: User) -> list[ReadBlind]:
-    """The sample's clusters, and what was planted among them.
+    """The sample's clusters, and what was planted among them."""
+    return in_order(critique, session.execute(blind_rows(critique, reader)))
 
-    Cluster ids are random, so the smallest ones are a random sample, and the same one for every reader.
-    """
+
+def blind_rows(critique: Run, reader: User) -> CompoundSelect[UUID, bool, bool]:
+    """As ``ReadBlind``. Cluster ids are random, so the smallest ones are a random sample, and every reader's."""
     known = SAMPLES.get(critique.id)
     among = Cluster.id.in_(select(sampled(critique).c.cluster_id) if known is None else known)
-    clusters = select(Cluster.id, is_answered(Cluster.id, by=reader.id), false()).where(among)
-    planted = honeypots.planted_for(critique, reader).add_columns(true())
-    found = sorted(ReadBlind(*row) for row in session.execute(union_all(clusters, planted)))
+    answered = is_answered(Cluster.id, by=reader.id).label("answered")
+    clusters = select(Cluster.id, answered, false().label("planted")).where(among)
+    return union_all(clusters, honeypots.planted_for(critique, reader).add_columns(true()))
+
+
+def in_order(critique: Run, rows: Iterable[Sequence[Any]]) -> list[ReadBlind]:
+    """rows: of ``blind_rows``."""
+    found = sorted(ReadBlind(*row) for row in rows)
     if critique.state is State.SUCCEEDED:
         SAMPLES[critique.id] = tuple(each.id for each in found if not each.planted)
     return found

@@ -5,10 +5,10 @@ which case: whoever answers after it was lost is heard all the same.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, and_, exists, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, exists, literal, or_, select, true, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.elements import SQLCoreOperations
@@ -36,17 +36,21 @@ class Held:
     cluster_id: UUID | None
     is_fresh: bool
 
+    @classmethod
+    def told(cls, lvlm: str | None, consensus: UUID | None, cluster_id: UUID | None, until: datetime | None) -> "Held":
+        """From a row of ``held_row``."""
+        return cls(lvlm or NONE, consensus, cluster_id, until is not None and until - now() > FRESH)
 
-def held_by(session: Session, critique: Run, reader: User, narrowed: Narrowed) -> Held:
+
+def held_row(critique: Run, reader: User, narrowed: Narrowed) -> Select[str, UUID, UUID, datetime]:
     lock = (CaseLock.run_id == Run.id, CaseLock.user_id == reader.id)
     is_theirs = and_(*lock, is_still_theirs(critique, reader), is_within(critique, narrowed))
-    lvlm, consensus, cluster_id, until = session.execute(
+    return (
         select(Run.result["lvlm"].as_string(), newest_consensus(critique.id), CaseLock.cluster_id, CaseLock.until)
         .select_from(Run)
         .outerjoin(CaseLock, is_theirs)
         .where(Run.id == critique.id)
-    ).one()
-    return Held(lvlm or NONE, consensus, cluster_id, cluster_id is not None and until - now() > FRESH)
+    )
 
 
 def is_still_theirs(critique: Run, reader: User) -> ColumnElement[bool]:
@@ -58,8 +62,8 @@ def is_still_theirs(critique: Run, reader: User) -> ColumnElement[bool]:
 def is_within(critique: Run, narrowed: Narrowed) -> ColumnElement[bool]:
     wanted: list[ColumnElement[bool]] = [true()]
     if narrowed.class_id:
-        explanation = select(Cluster.explanation_id).where(Cluster.id == CaseLock.cluster_id).scalar_subquery()
-        wanted.append(is_of_class(explanation, narrowed.class_id))
+        explanation = select(Cluster.explanation_id).where(Cluster.id == CaseLock.cluster_id).correlate(CaseLock)
+        wanted.append(is_of_class(explanation.scalar_subquery(), narrowed.class_id))
     if narrowed.kind is not None:
         agreed = and_(
             AgreedVerdict.run_id == newest_consensus(critique.id), AgreedVerdict.cluster_id == CaseLock.cluster_id
@@ -85,25 +89,32 @@ def take_turns(session: Session, critique: Run) -> None:
         session.execute(select(Run.id).where(Run.id == critique.id).with_for_update(key_share=True))
 
 
-def take(session: Session, critique: Run, reader: User, cases: Select[UUID]) -> UUID | None:
-    """The first of these cases that nobody else holds is the reader's from now on; None where there is none.
+def take(session: Session, critique: Run, reader: User, *lists: Select[UUID]) -> UUID | None:
+    """The first case that nobody else holds, of the first of these lists with such a case, is the reader's from now on.
 
-    One statement chooses and takes, after ``take_turns``.
+    None where there is none. One statement chooses and takes, after ``take_turns``.
     """
-    (cluster_id,) = cases.selected_columns
-    free = cases.where(~is_held_by_another(cluster_id, critique, reader)).limit(1)
+    firsts = (first_free(cases, number, critique, reader).subquery() for number, cases in enumerate(lists))
+    free = union_all(*(select(first) for first in firsts)).subquery()
     row = {
         "id": literal(uuid4(), CaseLock.id.type),
         "run_id": literal(critique.id, CaseLock.run_id.type),
-        "cluster_id": cluster_id,
+        "cluster_id": free.c.cluster_id,
         "user_id": literal(reader.id, CaseLock.user_id.type),
         "until": literal(now() + LIFE, CaseLock.until.type),
     }
     kind = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = kind(CaseLock).from_select([*row], free.with_only_columns(*row.values()))
+    statement = kind(CaseLock).from_select([*row], select(*row.values()).order_by(free.c.number).limit(1))
     changed = {"cluster_id": statement.excluded.cluster_id, "until": statement.excluded.until}
     taken = statement.on_conflict_do_update(index_elements=["run_id", "user_id"], set_=changed)
     return session.scalar(taken.returning(CaseLock.cluster_id))
+
+
+def first_free(cases: Select[UUID], number: int, critique: Run, reader: User) -> Select[UUID, int]:
+    """number: of the list that the cases are."""
+    (cluster_id,) = cases.selected_columns
+    free = cases.where(~is_held_by_another(cluster_id, critique, reader)).limit(1)
+    return free.with_only_columns(cluster_id.label("cluster_id"), literal(number).label("number"))
 
 
 def renew(session: Session, critique: Run, reader: User) -> bool:

@@ -1,34 +1,38 @@
 """The order in which clusters are read: that of the newest consensus, and until there is one, that of the judge alone.
 
-A consensus writes down the place of every cluster, so that the next case is found at once among however many.
+Both write down the place of every cluster, so that the next case is found at once among however many.
 """
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, select, true
 from sqlalchemy.sql.elements import SQLCoreOperations
 
-from app.models import AgreedVerdict, Cluster, Critique, Explanation, Image, Run, Source, Verdict, VerdictValue
+from app.models import AgreedVerdict, Critique, Explanation, Image, Run, Source, Verdict, VerdictValue
 from app.review.answers import judged_value
+
+MOST = 2.0  # doubt times influence: a doubt of 1, all the evidence, and an answer that changes altogether
+
+
+def place_of(value: VerdictValue, p_spurious: float, influence: float) -> float:
+    """The least is read first: what stands as uncertain, in the order of doubt times influence; then all else so.
+
+    influence: share of the evidence plus what covering it changes, in [0, 2].
+    """
+    doubt = 1 - 2 * abs(p_spurious - 0.5)
+    return (0.0 if value is VerdictValue.UNCERTAIN else MOST) - doubt * influence
 
 
 def need(
     first: int | None, value: VerdictValue, p_spurious: float, influence: float, cluster_id: UUID
-) -> tuple[float, bool, float, UUID]:
+) -> tuple[float, float, UUID]:
     """Sorts clusters by how much they need a reader, whom they need most first.
 
-    first: place among those whose review would change most; value: what stands where nobody answers.
-    influence: share of the evidence plus what covering it changes. After the places comes what stands as uncertain,
-    then doubt times influence.
+    first: place among those whose review would change most; after these places come those of ``place_of``.
+    value: what stands where nobody answers.
     """
-    doubt = 1 - 2 * abs(p_spurious - 0.5)
-    return (
-        (float("inf") if first is None else first),
-        value is not VerdictValue.UNCERTAIN,
-        -doubt * influence,
-        cluster_id,
-    )
+    return (float("inf") if first is None else first), place_of(value, p_spurious, influence), cluster_id
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,12 @@ class Narrowed:
 ALL = Narrowed()
 
 
-def cases_of(critique: Run, consensus: UUID | None, narrowed: Narrowed = ALL) -> Select[UUID, bool, int]:
+def cases_of(critique: Run, consensus: UUID | None, narrowed: Narrowed = ALL) -> Select[UUID, bool, float]:
     """The critique's clusters: id, whether ``unsure`` is what stands where nobody answers, and their ``place``."""
     return judged_cases(critique, narrowed) if consensus is None else agreed_cases(critique, consensus, narrowed)
 
 
-def agreed_cases(critique: Run, consensus: UUID, narrowed: Narrowed) -> Select[UUID, bool, int]:
+def agreed_cases(critique: Run, consensus: UUID, narrowed: Narrowed) -> Select[UUID, bool, float]:
     # A row that went by an answer says nothing any more where that was taken back since.
     judged = judged_value(critique, AgreedVerdict.cluster_id)
     stands = case((AgreedVerdict.source == Source.REVIEW, judged), else_=AgreedVerdict.value)
@@ -59,21 +63,13 @@ def agreed_cases(critique: Run, consensus: UUID, narrowed: Narrowed) -> Select[U
     )
 
 
-def judged_cases(critique: Run, narrowed: Narrowed) -> Select[UUID, bool, int]:
-    """All of them are sorted for every case, which is slow: the first consensus follows a critique within minutes."""
-    unsure = Verdict.value == VerdictValue.UNCERTAIN
-    doubt = 1 - 2 * func.abs(Verdict.p_spurious - 0.5)
-    influence = Cluster.share + func.abs(Cluster.effect)
-    order = (case((unsure, 0), else_=1), (doubt * influence).desc(), Verdict.cluster_id)
-    return (
-        select(Verdict.cluster_id, unsure.label("unsure"), func.row_number().over(order_by=order).label("place"))
-        .join(Critique, Critique.id == Verdict.critique_id)
-        .join(Cluster, Cluster.id == Verdict.cluster_id)
-        .where(
-            Critique.run_id == critique.id,
-            is_of_class(Critique.explanation_id, narrowed.class_id) if narrowed.class_id else true(),
-            true() if narrowed.kind is None else false(),  # only a consensus knows kinds
-        )
+def judged_cases(critique: Run, narrowed: Narrowed) -> Select[UUID, bool, float]:
+    picture = select(Critique.explanation_id).where(Critique.id == Verdict.critique_id).correlate(Verdict)
+    unsure = (Verdict.value == VerdictValue.UNCERTAIN).label("unsure")
+    return select(Verdict.cluster_id, unsure, Verdict.place).where(
+        Verdict.run_id == critique.id,
+        is_of_class(picture.scalar_subquery(), narrowed.class_id) if narrowed.class_id else true(),
+        true() if narrowed.kind is None else false(),  # only a consensus knows kinds
     )
 
 

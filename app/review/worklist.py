@@ -7,15 +7,15 @@ and that one other person has answered; then all that nobody has answered, in th
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, true
 from sqlalchemy.orm import Session
 
 from app.db import transaction
 from app.models import Cluster, Project, Run, User
+from app.review import blind
 from app.review.answers import answers_by_cluster, is_answered
-from app.review.blind import read_blind
 from app.review.counts import Counts, count_cases
-from app.review.locks import Held, held_by, take, take_turns
+from app.review.locks import Held, held_row, take, take_turns
 from app.review.order import ALL, Narrowed, cases_of
 from app.review.second import is_open
 
@@ -34,9 +34,8 @@ class Worklist:
 
 
 def worklist(session: Session, project: Project, critique: Run, reader: User, narrowed: Narrowed = ALL) -> Worklist:
-    held = held_by(session, critique, reader, narrowed)
+    held, sample = held_and_sample(session, critique, reader, narrowed)
     counts = count_cases(session, critique, reader, held.consensus, project.second_readings, narrowed)
-    sample = read_blind(session, critique, reader)
     open_cases = [each.id for each in sample if not each.answered]
     return Worklist(
         blind=bool(open_cases),
@@ -47,6 +46,15 @@ def worklist(session: Session, project: Project, critique: Run, reader: User, na
         counts=counts,
         held=held,
     )
+
+
+def held_and_sample(
+    session: Session, critique: Run, reader: User, narrowed: Narrowed
+) -> tuple[Held, list[blind.ReadBlind]]:
+    """In one statement: the case that is the reader's still, on each row, and the cases of their blind reading."""
+    cases = blind.blind_rows(critique, reader).subquery()
+    rows = session.execute(held_row(critique, reader, narrowed).add_columns(*cases.c).outerjoin(cases, true())).all()
+    return Held.told(*rows[0][:4]), blind.in_order(critique, [row[4:] for row in rows if row[4] is not None])
 
 
 def shown_case(
@@ -70,17 +78,21 @@ def take_next(
     session: Session, project: Project, critique: Run, reader: User, work: Worklist, narrowed: Narrowed
 ) -> UUID | None:
     take_turns(session, critique)
-    if work.held.cluster_id is not None and (held := take_this(session, critique, reader, work.held.cluster_id)):
-        return held
-    second = second_readings(critique, reader, project, work.held.consensus, narrowed) if work.counts.second else None
-    if second is not None and (found := take(session, critique, reader, second)):
-        return found
-    return take(session, critique, reader, unanswered(critique, work.held.consensus, narrowed))
+    lists = [unanswered(critique, work.held.consensus, narrowed)]
+    if work.counts.second:
+        lists.insert(0, second_readings(critique, reader, project, work.held.consensus, narrowed))
+    if work.held.cluster_id is not None:
+        lists.insert(0, this_case(work.held.cluster_id))
+    return take(session, critique, reader, *lists)
 
 
 def take_this(session: Session, critique: Run, reader: User, cluster_id: UUID) -> UUID | None:
     """None where somebody else has it."""
-    return take(session, critique, reader, select(Cluster.id).where(Cluster.id == cluster_id))
+    return take(session, critique, reader, this_case(cluster_id))
+
+
+def this_case(cluster_id: UUID) -> Select[UUID]:
+    return select(Cluster.id).where(Cluster.id == cluster_id)
 
 
 def unanswered(critique: Run, consensus: UUID | None, narrowed: Narrowed = ALL) -> Select[UUID]:

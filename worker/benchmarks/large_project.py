@@ -45,6 +45,7 @@ from app.models import (
     VerdictValue,
 )
 from app.models.summary import kept
+from app.review.order import place_of
 from app.runs.parameters import (
     AnalysisParameters,
     ConsensusParameters,
@@ -275,8 +276,10 @@ def _critique(
             "id": uuid4(),
             "critique_id": critique_of[cluster["explanation_id"]],
             "cluster_id": cluster["id"],
+            "run_id": run.id,
             "value": _value(float(p)),
             "p_spurious": float(p),
+            "place": place_of(_value(float(p)), float(p), cluster["share"] + abs(cluster["effect"])),
             "text": f"{cluster['words'] or 'nothing named'}; {cluster['place']}",
         }
         for cluster, p in zip(clusters, p_spurious, strict=True)

@@ -232,7 +232,7 @@ def reading_order(
     """All clusters by how much they need a reader; those that people have answered come last."""
     first = {index: place for place, index in enumerate(order, 1)}
 
-    def key_of(index: int) -> tuple[bool, tuple[float, bool, float, UUID]]:
+    def key_of(index: int) -> tuple[bool, tuple[float, float, UUID]]:
         each, value = known.clusters[index], rows[index]["value"]
         influence = each.share + abs(each.effect)
         return index in reviewed, need(first.get(index), value, each.p_spurious, influence, each.id)

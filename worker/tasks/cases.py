@@ -27,7 +27,7 @@ from worker.vision.pictures import load_image
 
 @dataclass(frozen=True)
 class Explained:
-    """One explanation with its image's class and its clusters' ids by number."""
+    """One explanation with its image's class, and its clusters' ids and influence by number."""
 
     id: UUID
     class_id: UUID
@@ -35,6 +35,7 @@ class Explained:
     image_blob: str
     assignment: str
     clusters: dict[int, UUID]
+    influence: dict[int, float]
 
 
 def explained(session: Session, condition: object) -> list[Explained]:
@@ -53,6 +54,7 @@ def explained(session: Session, condition: object) -> list[Explained]:
             image_blob=row.image.blob,
             assignment=row.assignment,
             clusters={cluster.number: cluster.id for cluster in row.clusters},
+            influence={cluster.number: cluster.influence for cluster in row.clusters},
         )
         for row in session.scalars(statement).unique()
     ]

@@ -22,6 +22,7 @@ from app.models import (
     VerdictValue,
 )
 from app.projects.lvlm import NONE
+from app.review.order import place_of
 from app.runs.parameters import CritiqueParameters, TrialParameters
 from worker.method.critic import ClassSpecification
 from worker.method.critic import Critique as Critic
@@ -143,8 +144,10 @@ def keep_critique(job: Job, asked: Asked, critiques: list[Critic], verdicts: lis
             verdicts=[
                 Verdict(
                     cluster_id=row.clusters[number],
-                    value=VerdictValue(verdict.value),
+                    run_id=job.run_id,
+                    value=(value := VerdictValue(verdict.value)),
                     p_spurious=verdict.p_spurious,
+                    place=place_of(value, verdict.p_spurious, row.influence[number]),
                     text=critique.by_cluster[number - 1] if number <= len(critique.by_cluster) else "",
                     reason=verdict.reason,
                     flag=verdict.flag,

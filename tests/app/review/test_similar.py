@@ -2,20 +2,24 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
 
-from app.db import reading, transaction
+from app.db import now, reading, transaction
 from app.models import (
     AgreedVerdict,
     Answer,
+    CaseLock,
     Cluster,
     Critique,
     Explanation,
     Kind,
+    Project,
     Review,
     Run,
     Source,
@@ -32,6 +36,7 @@ from app.runs.parameters import ConsensusParameters
 from tests import factories
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_run, whole_loop
+from tests.trusted import say
 from worker.benchmarks.own_database import counted
 
 KIND = {"clusters": 20, "share": 0.3, "differ": 18, "judged_spurious": 0.0, "found_spurious": 0.9, "reviewed": 0}
@@ -109,7 +114,7 @@ def in_order(loop: Loop, rows: dict[UUID, dict[str, Any]]) -> list[UUID]:
 
     def key(cluster_id: UUID) -> object:
         row, cluster = rows[cluster_id], known[cluster_id]
-        return need(row["place"], row["value"], row["p_spurious"], cluster.share + abs(cluster.effect), cluster_id)
+        return need(row["place"], row["value"], row["p_spurious"], cluster.influence, cluster_id)
 
     return sorted(rows, key=key)
 
@@ -355,6 +360,43 @@ def test_a_case_with_similar_regions_takes_one_statement_more_and_the_line_is_ch
     with counted() as statements:
         differences(loop, page)
     assert len(statements) <= 8, "\n".join(statements)
+
+
+@pytest.mark.usefixtures("database")
+def test_the_page_takes_at_most_twelve_statements_where_others_hold_every_second_reading(
+    loop: Loop, signed_in: Callable[[User], Browser]
+) -> None:
+    """In a project that is not realigned, on a case that similar regions say otherwise of: the most there can be."""
+    with transaction() as session:
+        session.get_one(Project, loop.project.id).second_readings = 100
+        version = factories.add_specification(session, loop.project, loop.clinician, "letters and initials")
+        critique = factories.add_critique(session, loop.project, loop.analysis, version, loop.explanations)
+        bo, cy = (factories.add_user(session, name) for name in ("bo", "cy"))
+        for reader in (loop.clinician, bo, cy):
+            factories.read_blind(session, critique, reader)
+    unrealigned, left = replace(loop, critique=critique), unread(loop)
+    with transaction() as session:
+        say(session, critique, bo, left[-1], Answer.RELEVANT, blind=False)
+    add_consensus(unrealigned, **otherwise(*left), place={each: place for place, each in enumerate(left, 1)})
+    assert asked(signed_in(cy).get(address(loop)).text) == left[-1]
+    page = signed_in(loop.clinician)
+    for lost_soon in (False, True):
+        if lost_soon:
+            with transaction() as session:
+                nearly = now() + timedelta(minutes=1)
+                session.execute(update(CaseLock).where(CaseLock.user_id == loop.clinician.id).values(until=nearly))
+        with counted() as statements:
+            text = page.get(address(loop)).text
+        assert asked(text) == left[0]
+        assert "Similar regions say otherwise" in text
+        assert "Realign the checkpoint" in text
+        assert len(statements) <= 12, "\n".join(statements)
+    data = {"cluster_id": str(left[0]), "answer": "relevant"}
+    with counted() as statements:
+        given = page.change(address(loop, f"/{critique.id}/answers"), data=data, headers={"HX-Request": "true"})
+    assert asked(given.text) == left[1]
+    # A change costs three more: where it belongs, the log's last entry, and the new one.
+    assert len(statements) <= 12 + 3, "\n".join(statements)
 
 
 def test_what_lies_behind_the_judges_doubt_is_told_as_no_contradiction(loop: Loop, page: Browser) -> None:

@@ -178,7 +178,10 @@ def test_an_answer_that_is_taken_back_is_its_readers_case_again(loop: Loop, page
     assert shown(loop, pages[1]) != first
 
 
+@pytest.mark.usefixtures("database")
 def test_a_narrowed_reader_gets_a_case_of_that_class_and_loses_the_one_before(loop: Loop, pages: list[Browser]) -> None:
+    for other in pages[1:]:
+        shown(loop, other)
     classes = {each.id: {cluster.id for cluster in each.clusters} for each in loop.explanations}
     for target in loop.project.classes:
         mine = {

@@ -128,7 +128,7 @@ def test_pictures_that_are_read_as_they_are_or_shown_on_the_page_of_the_check_co
 
 def test_of_those_the_first_ones_are_taken_and_what_the_words_speak_of_is_left_out() -> None:
     def row(cluster_id: UUID, class_id: UUID = SILENT) -> Explained:
-        return Explained(uuid4(), class_id, "a", "", "", {1: cluster_id})
+        return Explained(uuid4(), class_id, "a", "", "", {1: cluster_id}, {1: 0.5})
 
     ids = [uuid4() for _ in range(5)]
     rows = [row(ids[0]), row(ids[1], OUTSPOKEN), row(ids[2]), row(ids[3]), row(ids[4])]

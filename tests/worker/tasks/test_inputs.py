@@ -30,7 +30,7 @@ def row(blob: str) -> ImageRow:
 
 def case_of(blob: str) -> object:
     assignment = store_assignment(np.zeros((8, 8)))
-    return cases([Explained(uuid4(), uuid4(), "ill", blob, assignment, {})], {})
+    return cases([Explained(uuid4(), uuid4(), "ill", blob, assignment, {}, {})], {})
 
 
 @pytest.fixture
