@@ -15,8 +15,10 @@ from app.db import reading, transaction
 from app.deps import SAFE_METHODS, DBSession, Engineer, at_least_engineer, get_user, page
 from app.drafts import actions, forms
 from app.drafts.forms import Draft, Mistakes, Sent, Typed
+from app.drafts.problems import as_csv
 from app.languages.catalogue import gettext
 from app.models import Project, User
+from app.models.preview import EVERY_PROBLEM
 from app.pictures.cache import headers
 from app.pictures.routes import blob
 from app.projects.actions import ProjectError
@@ -191,7 +193,8 @@ def download_problems(session: DBSession, kept: CurrentDraft) -> Response:
     if seen is None or not seen.problem_list:
         raise HTTPException(404, gettext("No problems were found, so there is no list of them."))
     attached = {"Content-Disposition": 'attachment; filename="problems.csv"'}
-    return Response(blob(seen.problem_list), media_type="text/csv; charset=utf-8", headers=attached)
+    every = EVERY_PROBLEM.validate_json(blob(seen.problem_list))
+    return Response(as_csv(every), media_type="text/csv; charset=utf-8", headers=attached)
 
 
 @router.get("/{draft_id}/pictures/{number}")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
 from app.languages.messages import as_json, from_json
 from app.models.figures import Stored
@@ -43,6 +43,9 @@ class ProblemSeen(Stored):
     message: Told
 
 
+EVERY_PROBLEM = TypeAdapter(tuple[ProblemSeen, ...])
+
+
 class CheckpointSeen(Stored):
     """``problem``: why it can't be used, empty where it can; ``right`` of ``tried`` pictures of ``split``."""
 
@@ -68,7 +71,7 @@ class Preview(Stored):
     pictures: tuple[PictureSeen, ...]
     problems: tuple[ProblemSeen, ...]  # the first ones
     problem_count: int
-    problem_list: str = ""  # blob: all of them, CSV
+    problem_list: str = ""  # blob: all of them, JSON of ``EVERY_PROBLEM``
     checkpoint: CheckpointSeen | None = None
 
     @property

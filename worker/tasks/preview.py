@@ -4,7 +4,6 @@ It looks with the importer's own eyes, and tries the checkpoint with the registr
 there.
 """
 
-import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +17,15 @@ from sqlalchemy.orm import Session
 from app.config import settings
 from app.languages.messages import Message
 from app.models import Run, Split
-from app.models.preview import CheckpointSeen, ClassSeen, ColumnSeen, PictureSeen, Preview, ProblemSeen
+from app.models.preview import (
+    EVERY_PROBLEM,
+    CheckpointSeen,
+    ClassSeen,
+    ColumnSeen,
+    PictureSeen,
+    Preview,
+    ProblemSeen,
+)
 from app.runs.parameters import ImportParameters, RegistrationParameters
 from app.storage import storage
 from worker.datasets.archives import ArchiveError
@@ -37,7 +44,6 @@ SHOWN_BURNED_IN = 10
 PICTURES_A_CLASS = 4
 THUMBNAIL = 160  # pixels
 TRIED = 32  # pictures on which the checkpoint answers: seconds, even where the model is large
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def look(job: Job, parameters: ImportParameters) -> Write:
@@ -62,6 +68,7 @@ def look(job: Job, parameters: ImportParameters) -> Write:
 
 def preview_of(parameters: ImportParameters, folder: Path, checked: Checked) -> Preview:
     images = checked.images
+    problems = tuple(ProblemSeen(row=each.row, path=each.path, message=each.message) for each in checked.problems)
     burned_in = [image.row.path for image in images if image.burned_in]
     sizes = Counter(f"{image.width} × {image.height}" for image in images)
     return Preview(
@@ -76,12 +83,9 @@ def preview_of(parameters: ImportParameters, folder: Path, checked: Checked) -> 
         burned_in=tuple(burned_in[:SHOWN_BURNED_IN]),
         burned_in_more=len(burned_in[SHOWN_BURNED_IN:]),
         pictures=tuple(pictures_of(folder, checked)),
-        problems=tuple(
-            ProblemSeen(row=each.row, path=each.path, message=each.message)
-            for each in checked.problems[:SHOWN_PROBLEMS]
-        ),
-        problem_count=len(checked.problems),
-        problem_list=storage().put_upload(io.BytesIO(as_csv(checked.problems))) if checked.problems else "",
+        problems=problems[:SHOWN_PROBLEMS],
+        problem_count=len(problems),
+        problem_list=storage().put_upload(io.BytesIO(EVERY_PROBLEM.dump_json(problems))) if problems else "",
         checkpoint=checkpoint_seen(parameters.checkpoint, folder, checked) if parameters.checkpoint else None,
     )
 
@@ -117,19 +121,6 @@ def thumbnail(data: bytes) -> bytes:
     held = io.BytesIO()
     picture.save(held, "PNG")
     return held.getvalue()
-
-
-def as_csv(problems: Iterable[Problem]) -> bytes:
-    held = io.StringIO(newline="")
-    rows = csv.writer(held)
-    rows.writerow(("row", "file", "what is wrong and what to do"))
-    rows.writerows((each.row or "", harmless(each.path), harmless(each.message)) for each in problems)
-    return held.getvalue().encode("utf-8-sig")  # spreadsheets need the mark to read UTF-8
-
-
-def harmless(cell: str) -> str:
-    """As text even in a spreadsheet: a path from an upload must not become a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def checkpoint_seen(given: RegistrationParameters, folder: Path, checked: Checked) -> CheckpointSeen:

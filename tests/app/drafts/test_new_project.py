@@ -125,7 +125,13 @@ def test_ten_thousand_bad_rows_are_counted_shown_in_part_and_given_as_csv(engine
     answer = engineer.get(f"{address}/problems.csv")
     told = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert len(told) == 10_001
+    assert told[0] == ["Row", "File", "What is wrong and what to do"]
     assert told[1] == ["2", "'=cmd/0.png", "The file is missing."]
+    german = engineer.get(f"{address}/problems.csv", headers={"Accept-Language": "de"}).text.removeprefix("\ufeff")
+    assert list(csv.reader(io.StringIO(german)))[:2] == [
+        ["Zeile", "Datei", "Was falsch und was zu tun ist"],
+        ["2", "'=cmd/0.png", "Die Datei fehlt."],
+    ]
     assert engineer.change(f"{address}/create").status_code == 409
     assert [project.draft is None for project in rows(Project)] == [False]
 
