@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
 from app.api.critiques import find_critique, read_blind_first
-from app.api.shapes import In, Out, ReviewOut
+from app.api.expert_shapes import ReviewOut
+from app.api.shapes import In, Out
 from app.deps import DBSession, find_project
 from app.models import Answer, Review, Run, User
 from app.review.disagreements import Disagreement, disagreements, settle_case, take_settlement_back

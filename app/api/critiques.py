@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
-from app.api.shapes import DifferencesOut, VerdictOut
+from app.api.expert_shapes import DifferencesOut, VerdictOut
 from app.audit.actions import note_export
 from app.deps import DBSession
 from app.models import AgreedVerdict, Cluster, Critique, Explanation, Kind, Project, Role, Run, User, Verdict

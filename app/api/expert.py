@@ -12,7 +12,7 @@ from app.accounts.actions import find_by_password
 from app.accounts.attempts import attempts
 from app.api.bearer import Caller
 from app.api.critiques import closed_to, find_critique, read_blind_first
-from app.api.shapes import DecisionIn, DecisionOut, ReviewIn, ReviewOut, SpecificationIn, SpecificationOut
+from app.api.expert_shapes import DecisionIn, DecisionOut, ReviewIn, ReviewOut, SpecificationIn, SpecificationOut
 from app.audit.actions import note_export, note_refusal
 from app.config import settings
 from app.db import transaction

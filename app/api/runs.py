@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
-from app.api.shapes import EpochOut, RunOut, StartRun
+from app.api.run_shapes import EpochOut, RunOut, StartRun
 from app.behaviour.evidence import summaries_of
 from app.deps import DBSession, find_project, refuse_to_run
 from app.models import Epoch, Kind, Project, Run

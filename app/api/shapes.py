@@ -1,32 +1,14 @@
-"""What the API answers and takes, as JSON."""
+"""What the API answers and takes, as JSON; of long work in ``run_shapes``, of what experts say in ``expert_shapes``."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.languages.messages import in_english
-from app.models import Answer, Kind, Origin, Role, Source, Specification, Split, Stage, State, TargetClass, VerdictValue
-from app.models.figures import Estimate, Figures
-from app.models.run import MATERIAL
-from app.models.summary import SHORT
+from app.models import Origin, Role, Split
+from app.models.figures import Figures
 from app.projects.queries import LoopState, Step
-from app.review.forms import NoteText
-from app.runs.parameters import (
-    AnalysisParameters,
-    CalibrationParameters,
-    CheckParameters,
-    ConsensusParameters,
-    CritiqueParameters,
-    EvaluationParameters,
-    HoneypotParameters,
-    RealignmentParameters,
-    TrainingParameters,
-    TrialParameters,
-)
 from app.trust.actions import AskedBar
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -130,184 +112,12 @@ class CheckpointOut(Out):
     created_at: datetime
 
 
-class RunOut(Out):
-    id: UUID
-    project_id: UUID
-    kind: Kind
-    parameters: dict[str, Any]
-    state: State
-    stage: Stage | None
-    done: int
-    total: int
-    cancel_requested: bool
-    error: str
-    error_details: str
-    result: dict[str, Any]
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-
-    @model_validator(mode="after")
-    def keep_closed(self) -> Self:
-        """What a blind reader must not learn is told under /verdicts, /differences and /trust when the reading is done.
-
-        A run's material says which clusters stand as spurious, and those of planted pictures are among them.
-        """
-        closed = {Kind.CONSENSUS: {"difference", "kinds"}, Kind.REALIGNMENT: {"trust"}}.get(self.kind, set())
-        self.result = {
-            name: in_english(value) for name, value in self.result.items() if name not in closed | {MATERIAL, SHORT}
-        }
-        return self
-
-
-class EpochOut(Out):
-    number: int
-    figures: dict[str, Any]
-
-
-class EntryIn(In):
-    class_name: Name
-    spurious: Words = Field("", description="the model should ignore")
-    relevant: Words = Field("", description="the model should use")
-    notes: Words = ""
-
-
-class SpecificationIn(In):
-    entries: list[EntryIn] = Field(min_length=1, description="one for each class")
-    reason: Words = ""
-
-
-class EntryOut(BaseModel):
-    class_id: UUID
-    class_name: str
-    spurious: str
-    relevant: str
-    notes: str
-
-
-class SpecificationOut(BaseModel):
-    id: UUID
-    version: int
-    reason: str
-    created_at: datetime
-    entries: list[EntryOut]
-
-    @classmethod
-    def of(cls, version: Specification, classes: Sequence[TargetClass]) -> "SpecificationOut":
-        stored = {entry.class_id: entry for entry in version.entries}
-        return cls(
-            id=version.id,
-            version=version.version,
-            reason=version.reason,
-            created_at=version.created_at,
-            entries=[
-                EntryOut(
-                    class_id=target.id,
-                    class_name=target.name,
-                    spurious=entry.spurious,
-                    relevant=entry.relevant,
-                    notes=entry.notes,
-                )
-                for target in classes
-                if (entry := stored.get(target.id))
-            ],
-        )
-
-
-class VerdictOut(BaseModel):
-    cluster_id: UUID
-    explanation_id: UUID
-    image_id: UUID
-    number: int
-    share: float = Field(description="of the positive evidence")
-    effect: float = Field(description="fall of the probability of the image's label when the cluster is covered")
-    odds_fall: float | None = Field(
-        description="fall of its log-odds, in nats; none in analyses that did not measure it"
-    )
-    place: str
-    words: str
-    value: VerdictValue
-    p_spurious: float
-    p_calibrated: float | None = Field(description="what P(spurious) has come to, by people's answers on other images")
-    agreement: float | None = Field(description="share of the passes that agree with most; none: it was asked once")
-    text: str = Field(description="the critic's words on this cluster")
-    reason: str
-    flag: str = Field(
-        description="how the verdict contradicts the critic's words or the specification; empty: it does not"
-    )
-    stands: VerdictValue = Field(description="people's word where there is one, else the consensus's, else the judge's")
-    stands_p_spurious: float = Field(description="of what stands: 0 or 1 where people have said so")
-    source: Source = Field(description="whose word stands: a person's, the probe's of similar clusters, the judge's")
-    overruled: bool = Field(description="the newest consensus says the opposite of what the judge was sure of")
-    reason_id: UUID | None = Field(description="the reviewed cluster without which the consensus would say otherwise")
-    nearest: list[UUID] = Field(description="the clusters of other images that the consensus finds most similar")
-    reviewed: bool
-
-
-class DifferenceOut(Out):
-    kind: int | None = Field(description="number of the kind of region; none: over all clusters")
-    name: str = Field(description="what most of the kind's clusters are called, or where most of them lie")
-    regions: int
-    reviewed: int = Field(description="of these, with a person's word")
-    judged_spurious: float
-    found_spurious: float = Field(description="by similar clusters and people")
-    differ: Estimate = Field(description="share on which that is the opposite of what the judge was sure of")
-    asks_for_reviews: bool
-
-
-class DifferencesOut(Out):
-    whole: DifferenceOut | None = Field(description="none: no consensus is done yet")
-    kinds: list[DifferenceOut]
-    fell_back: str = Field(description="why verdicts on similar clusters were not compared; empty where they were")
-    under_way: bool
-    error: str = Field(description="of the newest consensus, where it failed")
-
-
-class ReviewIn(In):
-    cluster_id: UUID
-    answer: Literal[Answer.SPURIOUS, Answer.RELEVANT, Answer.CANT_TELL]
-    note: NoteText = Field("", description="why, in the reader's words")
-
-
-class ReviewOut(Out):
-    id: UUID
-    cluster_id: UUID
-    run_id: UUID
-    user_id: UUID
-    answer: Answer
-    blind: bool
-    settles: bool = Field(description="an adjudicator's word where readers differed; it counts before theirs")
-    note: str
-    created_at: datetime
-
-
 class ReportOut(Out):
     id: UUID
     checkpoint_id: UUID
     run_id: UUID
     split: Split
     figures: Figures
-    created_at: datetime
-
-
-class DecisionIn(In):
-    approved: bool
-    before_report_id: UUID = Field(description="the reports that were looked at; the newest ones")
-    after_report_id: UUID
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
-    password: str = Field(description="the caller's own, as on the page", max_length=1000)
-
-
-class DecisionOut(Out):
-    id: UUID
-    checkpoint_id: UUID
-    before_report_id: UUID
-    after_report_id: UUID
-    user_id: UUID
-    signed_name: str
-    approved: bool
-    meaning: str
-    reason: str
     created_at: datetime
 
 
@@ -332,73 +142,3 @@ class CallerOut(Out):
     name: str
     display_name: str
     role: Role
-
-
-class TrustBarOut(Out):
-    locks: bool
-    least_kappa: float
-    least_cases: int
-    reason: str
-    created_at: datetime
-    created_by_id: UUID | None
-
-
-class AgreementOut(Out):
-    name: str = Field(description="the class, or all of them")
-    cases: int = Field(description="that somebody has read blind")
-    readings: int = Field(description="answers given on them")
-    sensitivity: Estimate = Field(description="of what blind readers called spurious, the share judged spurious")
-    specificity: Estimate = Field(description="of what blind readers called relevant, the share judged relevant")
-    kappa: Estimate = Field(description="Cohen's, of the judge with blind readers")
-    uncertain: Estimate = Field(description="share of the cases that the judge left uncertain")
-    cant_tell: Estimate = Field(description="share of the answers that were can't tell")
-    differ: Estimate = Field(description="share of the cases with several readers on which they differ")
-    readers: int
-    between: Estimate = Field(description="the readers' agreement: Cohen's kappa of two, Krippendorff's alpha of more")
-    fleiss: Estimate | None = Field(
-        description="Fleiss' kappa of three or more readers, on the cases that each of them called spurious or relevant"
-    )
-
-
-class TrustOut(BaseModel):
-    critique_id: UUID
-    whole: AgreementOut
-    classes: list[AgreementOut]
-    bar: TrustBarOut | None = Field(description="none: nobody has set one")
-    locked: str = Field(description="why realignment is locked; empty: it is open")
-    unlock: str = Field(description="what would unlock it")
-
-
-K = TypeVar("K")
-P = TypeVar("P")
-
-
-class Start(BaseModel, Generic[K, P]):
-    model_config = ConfigDict(extra="forbid")
-    kind: K
-    parameters: P
-
-
-AnyStart = (
-    Start[Literal["training"], TrainingParameters]
-    | Start[Literal["analysis"], AnalysisParameters]
-    | Start[Literal["critique"], CritiqueParameters]
-    | Start[Literal["calibration"], CalibrationParameters]
-    | Start[Literal["trial"], TrialParameters]
-    | Start[Literal["consensus"], ConsensusParameters]
-    | Start[Literal["realignment"], RealignmentParameters]
-    | Start[Literal["evaluation"], EvaluationParameters]
-    | Start[Literal["check"], CheckParameters]
-    | Start[Literal["honeypot"], HoneypotParameters]
-)
-
-
-class StartRun(RootModel[Annotated[AnyStart, Field(discriminator="kind")]]):
-    @model_validator(mode="before")
-    @classmethod
-    def refuse_files(cls, asked: object) -> object:
-        """Imports and registrations name files of the store, so that only an upload starts them."""
-        if isinstance(asked, dict) and asked.get("kind") in {Kind.IMPORT, Kind.REGISTRATION}:
-            told = "data sets and checkpoints are uploaded to /projects/{project_id}/datasets and /checkpoints"
-            raise PydanticCustomError("files", told)
-        return asked

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.api.bearer import Caller
 from app.api.critiques import find_critique, read_blind_first
-from app.api.shapes import AgreementOut, TrustBarOut, TrustOut
+from app.api.expert_shapes import AgreementOut, TrustBarOut, TrustOut
 from app.deps import DBSession, find_project
 from app.languages.catalogue import gettext
 from app.models import Project, Run, TrustBar

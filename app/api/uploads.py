@@ -7,7 +7,7 @@ from fastapi import APIRouter, File, Form, HTTPException, UploadFile
 from pydantic import ValidationError
 
 from app.api.bearer import EngineerCaller
-from app.api.shapes import RunOut
+from app.api.run_shapes import RunOut
 from app.deps import DBSession, find_project
 from app.models import Run
 from app.runs.actions import start_run

@@ -13,7 +13,7 @@ from app.accounts.cookies import SESSION, VISITOR, csrf_token_of
 from app.db import reading, transaction
 from app.main import create_app
 from app.models import Role, User
-from tests.factories import add_user
+from tests.factories import Loop, add_user, whole_loop
 
 
 class Browser(TestClient):
@@ -35,6 +35,13 @@ class Browser(TestClient):
 def stored(request: pytest.FixtureRequest) -> None:
     """SQLite below the pages; both databases, one after the other, in a test that uses the fixture ``database``."""
     request.getfixturevalue("database" if "database" in request.fixturenames else "sqlite")
+
+
+@pytest.fixture
+def loop(stored: None) -> Loop:
+    """A project that went round the loop once."""
+    with transaction() as session:
+        return whole_loop(session)
 
 
 @pytest.fixture

@@ -22,15 +22,8 @@ from tests.factories import (
     add_run,
     add_user,
     images_of,
-    whole_loop,
 )
 from worker.benchmarks.own_database import counted
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture

@@ -14,16 +14,10 @@ from app.runs.parameters import EvaluationParameters
 from app.storage import storage
 from tests.app.conftest import Browser
 from tests.drawn import tiny_safetensors
-from tests.factories import PASSWORD, Loop, add_project, add_run, add_user, whole_loop
+from tests.factories import PASSWORD, Loop, add_project, add_run, add_user
 from tests.measured import BEFORE, add_report, estimate, figures
 from tests.trusted import overridden
 from worker.benchmarks.own_database import counted
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture

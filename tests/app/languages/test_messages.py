@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select, text
 
-from app.api.shapes import RunOut
+from app.api.run_shapes import RunOut
 from app.db import reading, transaction
 from app.languages.catalogue import reading_in
 from app.languages.messages import (

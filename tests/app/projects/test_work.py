@@ -10,7 +10,7 @@ from app.models import Kind, State, User
 from app.runs.parameters import ImportParameters
 from tests import factories
 from tests.app.conftest import Browser
-from tests.factories import Loop, add_run, whole_loop
+from tests.factories import Loop, add_run
 
 PAGES = {
     Kind.IMPORT: "behaviour",
@@ -21,12 +21,6 @@ PAGES = {
     Kind.REALIGNMENT: "realign",
     Kind.EVALUATION: "compare",
 }
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture

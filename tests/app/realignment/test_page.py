@@ -12,7 +12,7 @@ from app.runs.actions import cancel_run
 from app.runs.parameters import RealignmentParameters
 from app.trust.lock import record_of
 from tests.app.conftest import Browser
-from tests.factories import Loop, add_project, add_run, add_user, whole_loop
+from tests.factories import Loop, add_project, add_run, add_user
 from tests.trusted import add_bar, overridden, read_sample
 from worker.benchmarks.own_database import counted
 
@@ -29,12 +29,6 @@ FORM = {
     "batch_size": "32",
     "seed": "3",
 }
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture

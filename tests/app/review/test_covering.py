@@ -11,13 +11,7 @@ from app.languages.figures import NARROW_SPACE
 from app.models import Cluster, Explanation, HoneypotCase, User
 from tests.app.conftest import Browser
 from tests.app.review.test_honeypots import read_all
-from tests.factories import Loop, add_honeypots, whole_loop
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
+from tests.factories import Loop, add_honeypots
 
 
 @pytest.fixture

@@ -15,17 +15,11 @@ from tests import factories
 from tests.app.conftest import Browser
 from tests.app.review.test_page import address, answer, asked, undo
 from tests.app.review.test_similar import add_consensus, otherwise
-from tests.factories import Loop, whole_loop
+from tests.factories import Loop
 from tests.trusted import say
 from worker.benchmarks.own_database import counted
 
 A, B, C, D = (UUID(int=number) for number in range(1, 5))
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture

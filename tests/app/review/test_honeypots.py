@@ -22,16 +22,10 @@ from app.review.standing import newest_answers, standings
 from app.review.worklist import worklist
 from tests.app.conftest import Browser
 from tests.app.review.test_page import address, answer, asked, reviews, undo
-from tests.factories import Loop, add_honeypots, whole_loop
+from tests.factories import Loop, add_honeypots
 
 SAMPLE, PLANTED = 24, 4
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture

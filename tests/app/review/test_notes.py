@@ -9,13 +9,7 @@ from app.db import reading, transaction
 from app.models import HoneypotAnswer, HoneypotCase, User
 from tests.app.conftest import Browser
 from tests.app.review.test_page import address, answer, asked, reviews, undo
-from tests.factories import Loop, add_honeypots, whole_loop
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
+from tests.factories import Loop, add_honeypots
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Select, select, text
 
-from app.db import engine, reading, transaction
+from app.db import engine, reading
 from app.models import Verdict, VerdictValue
 from app.review.order import Narrowed, need, place_of
 from app.review.worklist import unanswered
 from tests.app.review.test_similar import add_consensus
-from tests.factories import Loop, whole_loop
+from tests.factories import Loop
 
 A, B = UUID(int=1), UUID(int=2)
 SURE, UNSURE = VerdictValue.RELEVANT, VerdictValue.UNCERTAIN
@@ -31,12 +31,7 @@ def test_first_come_the_places_then_what_is_uncertain_then_doubt_times_influence
     assert sorted(mixed) == in_order
 
 
-@pytest.fixture
-def loop(database: str) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
-
-
+@pytest.mark.usefixtures("database")
 def test_until_there_is_a_consensus_cases_come_by_the_place_that_was_stored_with_their_verdicts(loop: Loop) -> None:
     known = {cluster.id: cluster for each in loop.explanations for cluster in each.clusters}
     with reading() as session:
@@ -66,9 +61,7 @@ def plan_of(statement: Select[UUID]) -> str:
         return "\n".join(row[3] for row in session.execute(text(f"EXPLAIN QUERY PLAN {asked}")))
 
 
-def test_nothing_is_sorted_to_find_the_next_case(sqlite: None) -> None:
-    with transaction() as session:
-        loop = whole_loop(session)
+def test_nothing_is_sorted_to_find_the_next_case(loop: Loop) -> None:
     before = plan_of(unanswered(loop.critique, None).limit(1))
     assert "ix_verdict_place" in before
     assert "ORDER BY" not in before

@@ -17,17 +17,10 @@ from tests.factories import (
     add_project,
     add_specification,
     add_user,
-    whole_loop,
 )
 from worker.benchmarks.own_database import counted
 
 SAMPLE = 24
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture

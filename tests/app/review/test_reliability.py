@@ -11,13 +11,7 @@ from app.review.reliability import KEY, plot
 from app.runs.parameters import CalibrationParameters
 from tests import factories
 from tests.app.conftest import Browser
-from tests.factories import Loop, whole_loop
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
+from tests.factories import Loop
 
 
 @pytest.fixture

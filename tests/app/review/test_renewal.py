@@ -9,15 +9,9 @@ from sqlalchemy import select, update
 from app.db import now, reading, transaction
 from app.models import Answer, Cluster, Kind, Review, Run, State
 from app.review.renewal import FEW_ANSWERS, QUIET, is_due, renew_consensus
-from tests.factories import Loop, whole_loop
+from tests.factories import Loop
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 def answer(loop: Loop, count: int, answer: Answer = Answer.SPURIOUS) -> None:

@@ -35,18 +35,12 @@ from app.review.worklist import worklist
 from app.runs.parameters import ConsensusParameters
 from tests import factories
 from tests.app.conftest import Browser
-from tests.factories import Loop, add_run, whole_loop
+from tests.factories import Loop, add_run
 from tests.trusted import say
 from worker.benchmarks.own_database import counted
 
 KIND = {"clusters": 20, "share": 0.3, "differ": 18, "judged_spurious": 0.0, "found_spurious": 0.9, "reviewed": 0}
 SAME = {"clusters": 60, "share": 0.6, "differ": 0, "judged_spurious": 0.1, "found_spurious": 0.1, "reviewed": 9}
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture

@@ -16,15 +16,9 @@ from app.review.standing import newest_consensus, standings
 from app.review.standing_rows import standing_rows
 from tests import factories
 from tests.app.review.test_similar import add_consensus, clusters
-from tests.factories import Loop, whole_loop
+from tests.factories import Loop
 
 SPOKEN_OF = 2 / 3  # of the clusters
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 def let_people_speak(loop: Loop, seed: int) -> None:

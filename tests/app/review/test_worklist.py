@@ -19,16 +19,10 @@ from tests import factories
 from tests.app.conftest import Browser
 from tests.app.review.test_page import address, answer, asked, undo
 from tests.app.review.test_similar import add_consensus
-from tests.factories import Loop, whole_loop
+from tests.factories import Loop
 from tests.trusted import say
 
 ENDED = timedelta(minutes=1)
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture

@@ -5,18 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from app.db import reading, transaction
+from app.db import reading
 from app.models import User
 from app.runs.queries import results_of
 from tests.app.conftest import Browser
-from tests.factories import Loop, whole_loop
+from tests.factories import Loop
 from worker.benchmarks.own_database import counted
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.mark.usefixtures("database")

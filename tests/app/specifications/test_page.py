@@ -16,15 +16,8 @@ from tests.factories import (
     add_specification,
     add_user,
     finish_trial,
-    whole_loop,
 )
 from worker.benchmarks.own_database import counted
-
-
-@pytest.fixture
-def loop(stored: None) -> Loop:
-    with transaction() as session:
-        return whole_loop(session)
 
 
 @pytest.fixture
