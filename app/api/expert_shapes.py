@@ -107,6 +107,7 @@ class DifferencesOut(Out):
     whole: DifferenceOut | None = Field(description="none: no consensus is done yet")
     kinds: list[DifferenceOut]
     fell_back: str = Field(description="why verdicts on similar clusters were not compared; empty where they were")
+    needed: str = Field(description="how much people have to have answered, where their words alone are carried over")
     under_way: bool
     error: str = Field(description="of the newest consensus, where it failed")
 

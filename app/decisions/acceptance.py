@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from app.languages.catalogue import gettext, msgid
 from app.languages.figures import significant
 from app.languages.stored import stored
-from app.models.figures import Estimate, Figures, Group, Settling
-from app.runs.parameters import AcceptanceBar
+from app.models.figures import Estimate, Figures, Settling
+from app.runs.parameters import NEARLY_ALL, AcceptanceBar
 from app.statistics import wilson
 
 TOLERANCE = 1e-9  # a bar of five points is met by five points, whatever floats make of them
-# Where so much is reached no further rise is asked for, as by ``worker.method.guard``, which the web can't import.
-NEARLY_ALL = 0.95
 WAYS = ("remove", "add")  # that set an answer with a spurious region against one without
 
 
@@ -77,7 +75,7 @@ def every_group_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Lin
     asked = gettext("No group falls by more than %(points)s points", points=in_points(bar.group_falls_at_most))
     then, now = ({group.name: group for group in each.groups} for each in (before, after))
     changes = [(change, name) for name, change in group_changes(before, after).items() if change is not None]
-    large = {name for name, group in now.items() if group.counts and may_judge(group, bar.group_falls_at_most)}
+    large = {name for name, group in now.items() if group.counts and group.accuracy.n >= bar.smallest_group}
     judged = [each for each in changes if each[1] in large and then[each[1]].counts]
     if not judged:
         return Line(asked, None, True, None, gettext("no group was measured both before and after"))
@@ -87,11 +85,6 @@ def every_group_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Lin
         why = gettext("%(name)s; not judged, of too few pictures: %(small)s", name=name, small=lost_most[1])
     met = change >= -bar.group_falls_at_most - TOLERANCE
     return Line(asked, change, True, met, why, then[name].accuracy, now[name].accuracy)
-
-
-def may_judge(group: Group, fall: float) -> bool:
-    """As ``worker.method.guard``, which the web can't import."""
-    return fall == 0 or group.accuracy.n * fall >= 1 - TOLERANCE
 
 
 def agreement_line(rise: float, before: Figures, after: Figures) -> Line:

@@ -16,6 +16,7 @@ from app.languages.catalogue import gettext
 from app.languages.figures import coefficient, percent
 from app.languages.messages import Message, told
 from app.models import Explanation, Image, Run, TargetClass
+from app.models.consensus_record import NO_PATTERN
 from app.models.figures import Estimate
 from app.realignment.ingredients import Ingredients, ingredients_after
 from app.review.standing import newest_consensus
@@ -29,8 +30,6 @@ CHANCE, LEAST_CASES = 0.1, 12
 # Of the regions, those on which the consensus says otherwise than the judge. With independent errors it is the judge's
 # error rate: at .40 the consensus is still right (METHOD, stage 8), towards .50 nothing is left to agree on.
 FAR = 0.45
-# What a consensus says of words without a pattern: ``worker.method.consensus.NO_PATTERN``, which the web can't import.
-NO_PATTERN = "The judge's words follow nothing that its clusters have in common; only reviews can dissent."
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class Differences:
     whole: Difference | None
     kinds: Sequence[Difference]
     fell_back: str  # why verdicts on similar regions were not compared
+    needed: str  # what people's words alone have to come to, where they have not
     under_way: bool
     error: str  # of the newest one, where it failed
 
@@ -83,12 +84,13 @@ def agreed_on(critique: Run, cluster_id: InstrumentedAttribute[UUID]) -> ColumnE
 def differences_of(session: Session, critique: Run) -> Differences:
     runs = session.scalars(runs_on(critique.id, Kind.CONSENSUS).options(*WITHOUT_RESULT)).all()
     done = next((run for run in runs if run.state is State.SUCCEEDED), None)
-    parts = ("difference", "kinds", "fell_back")
-    whole, kinds, fell_back = results_of(session, done.id, *parts) if done else (None, None, None)
+    parts = ("difference", "kinds", "fell_back", "needed")
+    whole, kinds, fell_back, needed = results_of(session, done.id, *parts) if done else (None,) * len(parts)
     return Differences(
         whole=difference(whole) if whole else None,
         kinds=[difference(kind) for kind in kinds or []],
         fell_back=fell_back or "",
+        needed=needed or "",
         under_way=bool(runs) and not runs[0].state.is_final,
         error=runs[0].error if runs and runs[0].state is State.FAILED else "",
     )

@@ -1,5 +1,6 @@
 """What each kind of run is asked to do; stored with the run, so that it can be repeated."""
 
+import math
 from typing import Annotated, Literal, Self, get_args
 from uuid import UUID
 
@@ -157,6 +158,10 @@ class HoneypotParameters(Parameters):
     seed: int = Field(0, ge=0)
 
 
+# Where so much is reached no further rise is asked for: above it a rise is often not possible, and always within noise.
+NEARLY_ALL = 0.95
+
+
 class AcceptanceBar(Parameters):
     """Written down before the training starts, in shares of 1."""
 
@@ -167,6 +172,13 @@ class AcceptanceBar(Parameters):
         None, description="of the answers with and without the spurious clusters; none: not asked for"
     )
     answers_flip_at_most: float = Field(0.10, description="when the spurious clusters are taken away")
+
+    @property
+    def smallest_group(self) -> int:
+        """Pictures of the smallest group that is judged: in one of fewer a single answer would decide."""
+        if self.group_falls_at_most <= 0:
+            return 0
+        return math.ceil(round(1 / self.group_falls_at_most, 6))  # of 20 with 0.05, whatever floats make of it
 
 
 # What is asked where nobody says otherwise. A bar that was stored before agreement was asked for has none.

@@ -15,6 +15,7 @@ reading an image's own words count only by what they did to other images in the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 import numpy as np
@@ -51,6 +52,15 @@ Indices = npt.NDArray[np.int64]
 Source = Literal["review", "probe", "judge"]
 
 
+class FellBack(StrEnum):
+    """Why the judge's words on other images were not read."""
+
+    NOT = ""
+    FEW_IMAGES = "few images"
+    ONE_VERDICT = "one verdict"  # on every cluster
+    NO_PATTERN = "no pattern"  # the words follow nothing that their clusters have in common
+
+
 @dataclass(frozen=True)
 class Probe:
     """What the judge's words on other images say of each of N clusters.
@@ -61,7 +71,7 @@ class Probe:
     prevalence: the share of spurious clusters that the judge's words imply.
     misses, false_alarms: how often the judge seems to err on spurious and on relevant clusters, single errors only:
         nobody sees from its words alone that it is wrong about a kind of region everywhere.
-    fell_back:  why the leaning is the judge's own word on the cluster; empty where it is the probe's.
+    fell_back:  why the leaning is the judge's own word on the cluster; NOT where it is the probe's.
     """
 
     clusters: Clusters
@@ -71,7 +81,7 @@ class Probe:
     prevalence: float
     misses: float
     false_alarms: float
-    fell_back: str = ""
+    fell_back: FellBack = FellBack.NOT
 
 
 @dataclass(frozen=True)
@@ -111,11 +121,6 @@ class Difference:
     reviewed: int
 
 
-FEW_IMAGES = "Too few images to compare: every verdict is the judge's own, or a person's."
-ONE_VERDICT = "The judge calls every cluster the same, so other images say nothing new; only reviews can dissent."
-NO_PATTERN = "The judge's words follow nothing that its clusters have in common; only reviews can dissent."
-
-
 def probe(clusters: Clusters, judged: Floats) -> Probe:
     """Read what each cluster is from the judge's words on similar clusters of other images.
 
@@ -126,13 +131,13 @@ def probe(clusters: Clusters, judged: Floats) -> Probe:
         raise ValueError(f"There are {len(clusters)} clusters and {len(judged)} words of the judge.")
     alike, said = similarities(clusters), np.sign(_word(judged))
     if len(np.unique(clusters.images)) < LEAST_IMAGES:
-        return _unread(clusters, alike, judged, FEW_IMAGES)
+        return _unread(clusters, alike, judged, FellBack.FEW_IMAGES)
     if len(np.unique(said[said != 0])) < 2:  # noqa: PLR2004 - spurious and relevant
-        return _unread(clusters, alike, judged, ONE_VERDICT)
+        return _unread(clusters, alike, judged, FellBack.ONE_VERDICT)
     field = _field(alike * same_class(clusters.classes, CLASS_PART), judged, clusters.images)
     levels = _levels(field, _word(judged))
     if levels is None:
-        return _unread(clusters, alike, judged, NO_PATTERN)
+        return _unread(clusters, alike, judged, FellBack.NO_PATTERN)
     return Probe(clusters, alike, judged, levels.leaning(field), levels.prevalence, levels.misses, levels.false_alarms)
 
 
@@ -159,7 +164,7 @@ def consensus(found: Probe, reviews: Mapping[int, bool]) -> Consensus:
 
 def _read_again(found: Probe, first: Floats, reviews: Mapping[int, bool]) -> Floats:
     """The leaning by what stands after reviews on other images; as it was where there are no two sides to it: (N,)."""
-    if found.fell_back == FEW_IMAGES or (found.fell_back and not reviews):
+    if found.fell_back is FellBack.FEW_IMAGES or (found.fell_back and not reviews):
         return first
     words = np.clip(first, 1 - 2 * AT_THE_HEIGHT, 2 * AT_THE_HEIGHT - 1)
     for index, answer in reviews.items():
@@ -178,7 +183,7 @@ def corrected(found: Probe, reviews: Mapping[int, bool]) -> tuple[Floats, Floats
     """
     reviewed = np.array(sorted(reviews), dtype=np.int64)
     weights = np.zeros((len(found.leaning), len(reviewed)))
-    if len(reviewed) and found.fell_back != FEW_IMAGES:
+    if len(reviewed) and found.fell_back is not FellBack.FEW_IMAGES:
         wrong = np.array([1.0 if reviews[index] else -1.0 for index in reviewed]) - found.leaning[reviewed]
         toward = error_similarity(found, reviewed)  # (N, R)
         images, of_review = found.clusters.images, found.clusters.images[reviewed]
@@ -312,7 +317,7 @@ def _word(judged: Floats) -> Floats:
     return np.where(np.abs(word) < LEAST_WORD, 0.0, word)
 
 
-def _unread(clusters: Clusters, alike: Floats, judged: Floats, why: str) -> Probe:
+def _unread(clusters: Clusters, alike: Floats, judged: Floats, why: FellBack) -> Probe:
     word = _word(judged)
     return Probe(clusters, alike, judged, word, float((word > 0).mean()), 0.0, 0.0, why)
 

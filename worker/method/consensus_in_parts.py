@@ -15,7 +15,7 @@ from itertools import chain, zip_longest
 
 import numpy as np
 
-from worker.method.consensus import NEAREST, Consensus, Floats, Indices, Probe, Source, consensus, probe
+from worker.method.consensus import NEAREST, Consensus, FellBack, Floats, Indices, Probe, Source, consensus, probe
 from worker.method.next_to_review import next_to_review
 from worker.method.similarity import Clusters
 
@@ -34,12 +34,12 @@ class Agreement:
     """The consensus on all N clusters.
 
     order:     the clusters whose review would change most, the most telling first; the parts take turns.
-    fell_back: why, in some part, the judge's words on other images were not read; empty where all were.
+    fell_back: why, in some part, the judge's words on other images were not read; NOT where all were.
     """
 
     consensus: Consensus
     order: list[int]
-    fell_back: str
+    fell_back: FellBack
 
 
 def agree(
@@ -58,7 +58,7 @@ def agree(
     judged: (N,) P(spurious), NaN where the judge said nothing; reviews: cluster -> whether a person called it spurious.
     not_these: clusters that nobody is to be asked about; check: called between the parts, may raise.
     """
-    whole, orders, told = _nothing_yet(len(clusters)), list[list[int]](), list[str]()
+    whole, orders, told = _nothing_yet(len(clusters)), list[list[int]](), list[FellBack]()
     for members in parts(clusters.images, reviews, seed, most):
         check()
         found = probe(_some(clusters, members), judged[members])
@@ -68,7 +68,9 @@ def agree(
         orders.append(_order(found, here, count, asked, members))
         told.append(found.fell_back)
     in_turns = dict.fromkeys(each for each in chain(*zip_longest(*orders)) if each is not None)
-    return Agreement(_reviewed(whole, judged, reviews), list(in_turns)[:count], next((why for why in told if why), ""))
+    return Agreement(
+        _reviewed(whole, judged, reviews), list(in_turns)[:count], next((why for why in told if why), FellBack.NOT)
+    )
 
 
 def are_enough(reviews: Mapping[int, bool]) -> bool:

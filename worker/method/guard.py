@@ -19,8 +19,6 @@ from worker.method.realignment import AlignmentImages, Batches, EpochFigures, Re
 
 # Of the alignment images, those that are held out of training to measure the agreement on.
 HELD_OUT = 0.2
-# Where so much is reached no further rise is asked for: above it a rise is often not possible, and always within noise.
-NEARLY_ALL = 0.95
 # Epochs in a row that keep the bar and agree on every image held out, after which no later one can be better.
 PATIENCE = 3
 PORTION = 256  # images in one forward pass
@@ -39,13 +37,17 @@ class Bar:
 
     agreement_rises: of the answers that are the same with and without the spurious regions.
     answers_flip_at_most: of those, that may still be others.
+    nearly_all: where so much is reached no further rise is asked for.
+    smallest_group: images of the smallest group that is asked not to fall: in one of fewer one answer would decide.
     """
 
-    accuracy_falls_at_most: float = 0.02
-    group_falls_at_most: float = 0.05
-    worst_group_rises: float | None = 0.05
-    agreement_rises: float | None = 0.05
-    answers_flip_at_most: float = 0.10
+    accuracy_falls_at_most: float
+    group_falls_at_most: float
+    worst_group_rises: float | None
+    agreement_rises: float | None
+    answers_flip_at_most: float
+    nearly_all: float
+    smallest_group: int
 
 
 @dataclass(frozen=True)
@@ -158,29 +160,19 @@ def shortfalls(bar: Bar, before: Measures, after: Measures) -> dict[str, float]:
     if before.accuracy and after.accuracy:
         found[ACCURACY] = before.accuracy.value - after.accuracy.value - bar.accuracy_falls_at_most
     if before.groups and after.groups:
-        large = {name: share for name, share in before.groups.items() if may_judge(share.n, bar.group_falls_at_most)}
+        large = {name: share for name, share in before.groups.items() if share.n >= bar.smallest_group}
         if large:
             falls = [share.value - after.groups[name].value for name, share in large.items()]
             found[GROUP] = max(falls) - bar.group_falls_at_most
         if bar.worst_group_rises is not None:
             worst, now = (min(share.value for share in each.groups.values()) for each in (before, after) if each.groups)
-            found[WORST_GROUP] = risen(worst, bar.worst_group_rises) - now
+            found[WORST_GROUP] = min(worst + bar.worst_group_rises, bar.nearly_all) - now
     if before.agreement and after.agreement:
         least = 1 - bar.answers_flip_at_most
         if bar.agreement_rises is not None:
-            least = max(least, risen(before.agreement.value, bar.agreement_rises))
+            least = max(least, min(before.agreement.value + bar.agreement_rises, bar.nearly_all))
         found[AGREEMENT] = least - after.agreement.value
     return {line: missing if missing > TOLERANCE else 0.0 for line, missing in found.items()}
-
-
-def may_judge(images: int, fall: float) -> bool:
-    """Whether a group is large enough for such a bar: in a smaller one a single answer would decide."""
-    return fall == 0 or images * fall >= 1 - TOLERANCE
-
-
-def risen(before: float, rise: float) -> float:
-    """What has to be reached: so much more, but no more than NEARLY_ALL."""
-    return min(before + rise, NEARLY_ALL)
 
 
 def choose(bar: Bar, before: Measures, seen: Sequence[Measures]) -> Choice:

@@ -25,12 +25,13 @@ from app.models import (
     TargetClass,
     Verdict,
     VerdictValue,
+    consensus_record,
 )
 from app.review.order import need
 from app.review.standing import newest_answers, settle
 from app.runs.parameters import ConsensusParameters, CritiqueParameters
 from worker.method.cluster_features import FEATURES
-from worker.method.consensus import FEW_IMAGES, Consensus, Difference, Floats, disagreement
+from worker.method.consensus import Consensus, Difference, FellBack, Floats, disagreement
 from worker.method.consensus_in_parts import HALF, MOST, agree, are_enough
 from worker.method.naming import key, most_frequent
 from worker.method.similarity import Clusters, kinds
@@ -42,8 +43,12 @@ from worker.tasks.job import Job, Plan, Write
 ORDERED = 24
 KINDS = 8
 WORDS = {VerdictValue.SPURIOUS: True, VerdictValue.RELEVANT: False}
-UNJUDGED = "No verdict of a judge could be read, so that only people’s words are carried over to similar regions."
-TOO_FEW = "For that people have answered too few yet: eight regions, with two of either answer, are needed."
+WHY = {
+    FellBack.NOT: "",
+    FellBack.FEW_IMAGES: consensus_record.FEW_IMAGES,
+    FellBack.ONE_VERDICT: consensus_record.ONE_VERDICT,
+    FellBack.NO_PATTERN: consensus_record.NO_PATTERN,
+}
 # The judge's own probability comes back from the consensus rounded to this.
 ROUNDED = 0.01
 
@@ -120,7 +125,8 @@ def agreed(job: Job, known: Known, seed: int) -> tuple[list[dict[str, Any]], dic
     told = {
         "difference": told_of(everything),
         "kinds": [told_of(part) | name_of(known, kind, part) for part in parts],
-        "fell_back": why(found.fell_back, said, reviews),
+        "fell_back": why(found.fell_back, said),
+        "needed": needed(found.fell_back, reviews),
     }
     return rows_of(known, consensus, reviewed, kind, found.order), told
 
@@ -276,7 +282,12 @@ def name_of(known: Known, kind: npt.NDArray[np.int64], difference: Difference) -
     return {"kind": int(kind[difference.clusters[0]]), "name": name}
 
 
-def why(fell_back: str, said: Floats, reviews: dict[int, bool]) -> str:
+def why(fell_back: FellBack, said: Floats) -> str:
     """Why verdicts on similar regions were not compared, for a person; empty where they were."""
-    told = UNJUDGED if fell_back and np.isnan(said).all() else fell_back
-    return f"{told} {TOO_FEW}" if told and fell_back != FEW_IMAGES and not are_enough(reviews) else told
+    return consensus_record.UNJUDGED if fell_back and np.isnan(said).all() else WHY[fell_back]
+
+
+def needed(fell_back: FellBack, reviews: dict[int, bool]) -> str:
+    """What people's words alone have to come to, where they have not and nothing else is read; empty else."""
+    waits = fell_back not in {FellBack.NOT, FellBack.FEW_IMAGES}
+    return consensus_record.TOO_FEW if waits and not are_enough(reviews) else ""

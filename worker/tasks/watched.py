@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from app.models.figures import Estimate
 from app.models.guard_record import GuardRecord
-from app.runs.parameters import AcceptanceBar
+from app.runs.parameters import NEARLY_ALL, AcceptanceBar
 from worker.method import guard
 from worker.method.evaluation import Proportion
 from worker.method.guard import Bar, Measures, Watch
@@ -76,6 +76,8 @@ def bar_of(asked: AcceptanceBar, group_by: list[Any]) -> Bar:
         worst_group_rises=asked.worst_group_rises if group_by else None,
         agreement_rises=asked.agreement_rises,
         answers_flip_at_most=asked.answers_flip_at_most,
+        nearly_all=NEARLY_ALL,
+        smallest_group=asked.smallest_group,
     )
 
 

@@ -129,10 +129,13 @@ def test_a_group_in_which_a_single_answer_would_decide_is_not_judged() -> None:
     for pictures, met in ((20, False), (19, None)):
         groups = [each.model_copy(update={"accuracy": estimate(0.8, pictures)}) for each in after.groups]
         assert lines(BAR, before, after.model_copy(update={"groups": groups}))[2].met is met
-    assert [acceptance.may_judge(groups[0], fall) for fall in (0.0, 0.05, 0.06)] == [True, False, True]
-    assert [guard.may_judge(19, fall) for fall in (0.0, 0.05, 0.06)] == [True, False, True]
 
 
-def test_from_where_on_no_rise_is_asked_for_is_as_the_guard_has_it() -> None:
-    assert acceptance.NEARLY_ALL == guard.NEARLY_ALL
+@pytest.mark.parametrize(("fall", "smallest"), [(0.0, 0), (0.05, 20), (0.06, 17), (0.1, 10), (0.3, 4), (1.0, 1)])
+def test_the_smallest_group_is_that_in_which_a_single_answer_is_within_the_bar(fall: float, smallest: int) -> None:
+    assert AcceptanceBar(group_falls_at_most=fall).smallest_group == smallest
+    assert fall == 0 or 1 / smallest <= fall + 1e-9 < 1 / (smallest - 1 or 0.5)
+
+
+def test_the_ways_of_the_settling_test_are_the_guards() -> None:
     assert acceptance.WAYS == guard.WAYS

@@ -11,14 +11,14 @@ from app.audit import chain
 from app.languages.catalogue import reading_in
 from app.languages.stored import sentence_of, stored
 from app.languages.worker_words import SENTENCES
-from app.models import Answer, Named, Origin, Role, Split, VerdictValue
+from app.models import Answer, Named, Origin, Role, Split, VerdictValue, consensus_record
 from app.models.run import Kind
 from app.review.agreed import in_words
 from app.trust import agreement, figures, lock
 from tests.trusted import overridden
 from worker.lvlm.check.bar import BARS
 from worker.lvlm.check.figures import lines
-from worker.method import calibration, consensus, honeypots, judge, regions, thresholds
+from worker.method import calibration, honeypots, judge, regions, thresholds
 from worker.method.contradiction import contradiction
 from worker.method.critic import ClassSpecification
 from worker.method.looks import ANY_CORNER, CORNERS, EVERYWHERE, Look, kinds_by_look
@@ -115,9 +115,7 @@ def test_reasons_why_a_figure_is_missing_are_said() -> None:
             calibrate.NOTHING,
             calibrate.ASKED_ONCE,
             calibration.TOO_FEW,
-            consensus.FEW_IMAGES,
-            consensus.NO_PATTERN,
-            consensus.ONE_VERDICT,
+            *(value for name, value in vars(consensus_record).items() if name.isupper()),
             measure.TOO_SMALL,
             regions.TOO_NARROW,
             *(

@@ -19,6 +19,7 @@ from app.models import (
     User,
     Verdict,
     VerdictValue,
+    consensus_record,
 )
 from app.models.figures import Estimate
 from app.realignment import doubts
@@ -33,7 +34,6 @@ from tests.app.realignment.test_page import FORM, address, plain, started
 from tests.factories import Loop, add_run, whole_loop
 from tests.trusted import read_sample
 from worker.benchmarks.own_database import counted
-from worker.method import consensus
 from worker.tasks.job import RefusedError
 from worker.tasks.realign import refuse_harm
 
@@ -60,7 +60,7 @@ def loop(sqlite: None) -> Loop:
             "Only 5 pictures have a spurious region, too few to learn from: at least 6 are needed.",
         ),
         ({"ingredients": Ingredients(200, 1, 50, 150, 0, 0, 0)}, "Only 1 picture has a spurious region"),
-        ({"fell_back": doubts.NO_PATTERN}, "The judge’s verdicts look like noise"),
+        ({"fell_back": consensus_record.NO_PATTERN}, "The judge’s verdicts look like noise"),
         ({"differ": wilson(92, 200)}, "Similar regions say otherwise than the judge on 46 % of the regions (n = 200)."),
         ({"kappa": Estimate(value=0.09, low=-0.3, high=0.5, n=12)}, "hardly more than by chance: kappa 0.09"),
         ({"without": ("benign", "malignant")}, "nobody has seen what the model goes by there: benign, malignant."),
@@ -80,22 +80,18 @@ def test_each_speaks_against_a_training_alone(changed: dict[str, object], words:
         {"differ": wilson(90, 200)},
         {"differ": Estimate(missing="not measured"), "kappa": Estimate(missing="nobody has read blind yet")},
         {"kappa": Estimate(value=0.0, low=-0.5, high=0.5, n=11)},
-        {"fell_back": consensus.FEW_IMAGES},
+        {"fell_back": consensus_record.FEW_IMAGES},
     ],
 )
 def test_what_is_good_enough_or_not_measured_speaks_against_nothing(changed: dict[str, object]) -> None:
     assert doubts.doubts(replace(GOOD, **changed)) == []  # type: ignore[arg-type]
 
 
-def test_noise_is_told_in_the_words_of_the_consensus() -> None:
-    assert doubts.NO_PATTERN == consensus.NO_PATTERN
-
-
 def noise(loop: Loop) -> None:
     with transaction() as session:
         run = add_run(session, loop.project, ConsensusParameters(critique_id=loop.critique.id), Kind.CONSENSUS)
         run.state = State.SUCCEEDED
-        run.result = {"fell_back": doubts.NO_PATTERN, "difference": {"clusters": 200, "differ": 20}}
+        run.result = {"fell_back": consensus_record.NO_PATTERN, "difference": {"clusters": 200, "differ": 20}}
         judged = select(Verdict, Explanation.id, Image.class_id).join(Critique, Critique.id == Verdict.critique_id)
         judged = judged.join(Explanation, Explanation.id == Critique.explanation_id).join(
             Image, Image.id == Explanation.image_id
@@ -123,7 +119,7 @@ def test_what_there_is_is_counted_from_the_rows(loop: Loop) -> None:
     noise(loop)
     with reading() as session:
         found = found_of(session, session.get_one(Run, loop.critique.id))
-    assert found.fell_back == doubts.NO_PATTERN
+    assert found.fell_back == consensus_record.NO_PATTERN
     assert found.kappa.value == pytest.approx(0.0, abs=0.1)
     assert (found.differ.value, found.differ.n) == (0.1, 200)
     assert found.without == ["unseen"]

@@ -299,10 +299,10 @@ def test_the_line_says_why_nothing_was_compared_what_failed_and_what_is_under_wa
     run = add_consensus(loop)
     with transaction() as session:
         kept = session.get_one(Run, run.id)
-        kept.result = {**kept.result, "fell_back": "Too few images to compare.", "kinds": []}
+        kept.result = {**kept.result, "fell_back": "Too few images to compare.", "needed": "Some answers.", "kinds": []}
     add_consensus(loop, State.FAILED)
     line = differences(loop, page)
-    assert "Too few images to compare." in line
+    assert "Too few images to compare. Some answers." in line
     assert "failed; what stood before stands. The disk is full." in line
     add_consensus(loop, State.QUEUED)
     line = differences(loop, page)

@@ -6,9 +6,7 @@ import pytest
 from tests.worker.method.drawn_clusters import balanced, draw, words
 from worker.method import consensus as method
 from worker.method.consensus import (
-    FEW_IMAGES,
-    NO_PATTERN,
-    ONE_VERDICT,
+    FellBack,
     consensus,
     corrected,
     disagreement,
@@ -219,7 +217,7 @@ def test_few_images_leave_every_verdict_with_the_judge_and_that_is_said() -> Non
     judged = words(data.truth)
     found = probe(data.clusters, judged)
     agreed = consensus(found, {0: not data.truth[0]})
-    assert found.fell_back == FEW_IMAGES
+    assert found.fell_back is FellBack.FEW_IMAGES
     assert (agreed.spurious[1:] == data.truth[1:]).all()
     np.testing.assert_allclose(agreed.p_spurious[1:], judged[1:])
     assert agreed.source == ("review", *["judge"] * (len(judged) - 1))
@@ -230,7 +228,7 @@ def test_a_judge_with_one_verdict_keeps_it_where_nobody_dissents(verdict: bool) 
     data = draw()
     found = probe(data.clusters, words(np.full_like(data.truth, verdict)))
     agreed = consensus(found, {})
-    assert found.fell_back == ONE_VERDICT
+    assert found.fell_back is FellBack.ONE_VERDICT
     assert found.prevalence == float(verdict)
     assert (agreed.spurious == verdict).all()
     assert not agreed.overruled.any()
@@ -242,7 +240,7 @@ def test_a_judge_that_throws_dice_is_not_improved_upon_and_that_is_said() -> Non
     data = draw(images=100)
     thrown = np.random.default_rng(11).random(len(data.truth)) < 0.5
     found = probe(data.clusters, words(thrown))
-    assert found.fell_back == NO_PATTERN
+    assert found.fell_back is FellBack.NO_PATTERN
     assert (consensus(found, {}).spurious == thrown).all()
 
 
@@ -252,7 +250,7 @@ def test_reviews_alone_settle_what_a_judge_that_throws_dice_says() -> None:
     found = probe(data.clusters, words(thrown))
     some = [int(index) for kind in range(3) for index in np.flatnonzero(data.kind == kind)[:8]]
     agreed = consensus(found, {index: bool(data.truth[index]) for index in some})
-    assert found.fell_back == NO_PATTERN
+    assert found.fell_back is FellBack.NO_PATTERN
     assert balanced(agreed.spurious, data.truth) > 0.8
     for source, verdict, judged in zip(agreed.source, agreed.spurious, thrown, strict=True):
         assert source == "review" or (source == "judge") == (verdict == judged)

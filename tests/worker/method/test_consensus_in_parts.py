@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.worker.method.drawn_clusters import balanced, draw, words
-from worker.method.consensus import FEW_IMAGES, consensus, probe
+from worker.method.consensus import FellBack, consensus, probe
 from worker.method.consensus_in_parts import agree, are_enough, parts
 from worker.method.next_to_review import next_to_review
 
@@ -19,7 +19,7 @@ def test_a_small_run_is_one_part() -> None:
         np.testing.assert_array_equal(getattr(whole.consensus, name), getattr(slow, name))
     assert whole.consensus.source == slow.source
     assert whole.order == next_to_review(found, reviews, 5)
-    assert whole.fell_back == ""
+    assert whole.fell_back is FellBack.NOT
 
 
 @pytest.mark.parametrize("reviewed", [[], [0, 1, 7, 399], list(range(0, 300, 4))])
@@ -88,7 +88,7 @@ def test_the_work_can_be_stopped_between_the_parts_and_says_why_nothing_was_read
     agree(data.clusters, words(data.truth), {}, 0, most=100, check=lambda: seen.append(1))
     assert len(seen) == 3
     few = draw(images=9)
-    assert agree(few.clusters, words(few.truth), {}, 0).fell_back == FEW_IMAGES
+    assert agree(few.clusters, words(few.truth), {}, 0).fell_back is FellBack.FEW_IMAGES
 
 
 def test_reviews_alone_are_carried_over_once_they_are_enough() -> None:

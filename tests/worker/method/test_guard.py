@@ -21,6 +21,8 @@ BAR = Bar(
     worst_group_rises=0.10,
     agreement_rises=0.20,
     answers_flip_at_most=0.10,
+    nearly_all=0.95,
+    smallest_group=20,
 )
 
 
@@ -89,6 +91,13 @@ def test_no_rise_is_asked_for_where_none_is_possible() -> None:
     before = measures(0.99, 0.99, 0.97, 0.98)
     assert guard.choose(BAR, before, [measures(0.99, 0.99, 0.96, 0.96)]).keeps
     assert guard.choose(BAR, before, [measures(0.99, 0.99, 0.96, 0.94)]).missed == ("agreement",)
+
+
+def test_a_group_that_is_too_small_may_fall() -> None:
+    fallen = measures(0.80, 0.70, 0.60, 0.90)
+    assert guard.choose(BAR, BEFORE, [fallen]).missed == ("group",)
+    assert guard.choose(replace(BAR, smallest_group=100), BEFORE, [fallen]).missed == ("group",)
+    assert guard.choose(replace(BAR, smallest_group=101), BEFORE, [fallen]).keeps
 
 
 def test_what_was_not_measured_or_not_asked_for_is_not_missed() -> None:
@@ -162,7 +171,7 @@ SETTINGS = RealignmentSettings(epochs=8, batch_size=16, learning_rate=1e-2)
 TRAINING = shortcut(90, seed=1, spurious_tells=True)[:2]
 VALIDATION = Validation(*shortcut(80, seed=7, spurious_tells=True)[:2])
 # The validation images have the shortcut too, so that a model that leaves it has to be let fall.
-LENIENT = Bar(0.5, 0.5, None, 0.05, 0.30)
+LENIENT = Bar(0.5, 0.5, None, 0.05, 0.30, 0.95, 2)
 
 
 def a_model(original: dict[str, Tensor]) -> nn.Module:
