@@ -11,10 +11,10 @@ from app.api.bearer import Caller
 from app.api.expert_shapes import DifferencesOut, VerdictOut
 from app.audit.actions import note_export
 from app.deps import DBSession
-from app.models import AgreedVerdict, Cluster, Critique, Explanation, Kind, Project, Role, Run, User, Verdict
+from app.models import AgreedVerdict, Cluster, Critique, Explanation, Kind, Run, User, Verdict
 from app.review.agreed import Differences, agreed_on, differences_of
 from app.review.blind import blind_cases_left
-from app.review.second import open_to
+from app.review.second import closed_to
 from app.review.standing import standings
 from app.runs.queries import find_run
 
@@ -32,14 +32,6 @@ def read_blind_first(session: Session, critique: Run, caller: User) -> None:
     left = blind_cases_left(session, critique, caller)
     if left:
         raise HTTPException(409, f"First comes your blind reading: {left} of its cases are open.")
-
-
-def closed_to(session: Session, critique: Run, caller: User) -> frozenset[UUID]:
-    """Clusters that a clinician is still to read a second time: what others said of them is told afterwards."""
-    if caller.role is not Role.CLINICIAN:
-        return frozenset()
-    project = session.get_one(Project, critique.project_id)
-    return frozenset(session.scalars(open_to(critique, caller, project.second_readings)))
 
 
 @router.get("/runs/{run_id}/differences", response_model=DifferencesOut)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.accounts.actions import find_by_password
 from app.accounts.attempts import attempts
 from app.api.bearer import Caller
-from app.api.critiques import closed_to, find_critique, read_blind_first
+from app.api.critiques import find_critique, read_blind_first
 from app.api.expert_shapes import DecisionIn, DecisionOut, ReviewIn, ReviewOut, SpecificationIn, SpecificationOut
 from app.audit.actions import note_export, note_refusal
 from app.config import settings
@@ -22,6 +22,7 @@ from app.deps import DBSession, find_project
 from app.models import Checkpoint, Decision, HoneypotAnswer, Origin, Project, Review
 from app.projects.queries import clusters_judged
 from app.review.actions import record_answer, take_back
+from app.review.second import closed_to
 from app.runs.parameters import EntryText
 from app.specifications.actions import save_version
 from app.specifications.queries import versions_of

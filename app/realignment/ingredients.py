@@ -1,5 +1,6 @@
 """What goes into a realignment: what stands after review, counted."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -66,5 +67,5 @@ def is_in(known: Columns, explanation_id: SQLCoreOperations[UUID], *which: Colum
     return exists().where(known.explanation_id == explanation_id, *which)
 
 
-def newest_rows(session: Session, critique: Run) -> tuple[Rows, Rows]:
-    return standing_rows(critique, session.scalar(select(newest_consensus(critique.id))))
+def newest_rows(session: Session, critique: Run, closed: Collection[UUID]) -> tuple[Rows, Rows]:
+    return standing_rows(critique, session.scalar(select(newest_consensus(critique.id))), closed)

@@ -112,9 +112,14 @@ class Corrected:
     spurious: list[int]
 
 
-def corrected_pictures(session: Session, critique: Run, first: int, count: int) -> tuple[list[Corrected], int]:
-    """Some of the pictures with a spurious region, in the order of the alignment set, and how many there are."""
-    silent, spoken = (rows.subquery().c for rows in newest_rows(session, critique))
+def corrected_pictures(
+    session: Session, critique: Run, first: int, count: int, closed: frozenset[UUID] = frozenset()
+) -> tuple[list[Corrected], int]:
+    """Some of the pictures with a spurious region, in the order of the alignment set, and how many there are.
+
+    closed: clusters of which people's word is not to be told, as in ``standings``.
+    """
+    silent, spoken = (rows.subquery().c for rows in newest_rows(session, critique, closed))
     spurious = (select(each.explanation_id).where(each.value == VerdictValue.SPURIOUS) for each in (silent, spoken))
     of_analysis = Explanation.run_id == UUID(critique.parameters["analysis_id"])
     all_of_them = select(Explanation.id).where(of_analysis, Explanation.id.in_(union(*spurious)))
@@ -130,7 +135,7 @@ def corrected_pictures(session: Session, critique: Run, first: int, count: int) 
         .options(joinedload(Explanation.image))
     ).all()
     numbers: dict[UUID, list[int]] = {row.id: [] for row in shown}
-    for standing in standings(session, critique.id, pictures=numbers.keys()):
+    for standing in standings(session, critique.id, closed, pictures=numbers.keys()):
         if standing.value is VerdictValue.SPURIOUS:
             numbers[standing.explanation_id].append(standing.number)
     return [Corrected(row, numbers[row.id]) for row in shown], total or next((number for _, number in places), 0)

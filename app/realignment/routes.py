@@ -16,6 +16,7 @@ from app.realignment.doubts import doubts, found_of
 from app.realignment.forms import RealignmentForm
 from app.realignment.ingredients import ingredients_of
 from app.review.blind import blind_cases_left
+from app.review.second import closed_to
 from app.runs.actions import start_once
 from app.runs.belonging import ForeignError, need_run
 from app.runs.curves import curves_of
@@ -66,8 +67,9 @@ def show_corrected(
     if critique is None:
         raise HTTPException(404, gettext("Nothing is judged yet."))
     blind_left = blind_cases_left(session, critique, reader)
+    closed = frozenset() if blind_left else closed_to(session, critique, reader)
     first = (number - 1) * PAGE_SIZE
-    rows, total = ([], 0) if blind_left else queries.corrected_pictures(session, critique, first, PAGE_SIZE)
+    rows, total = ([], 0) if blind_left else queries.corrected_pictures(session, critique, first, PAGE_SIZE, closed)
     return page(
         request,
         "realignment/pictures.html",
@@ -75,6 +77,7 @@ def show_corrected(
         step=Step.REALIGN,
         loop=loop,
         blind_left=blind_left,
+        closed=len(closed),
         shown=Shown(rows, total, number),
         names={target.id: target.name for target in project.classes},
     )

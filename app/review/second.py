@@ -8,10 +8,11 @@ from uuid import UUID
 
 from fastapi import HTTPException
 from sqlalchemy import ColumnElement, Select, Subquery, and_, false, select
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from app.languages.catalogue import gettext, msgid
-from app.models import Project, Review, Run, User
+from app.models import Project, Review, Role, Run, User
 from app.review.answers import answers_by_cluster, is_judged
 from app.trust.lock import owns
 
@@ -34,6 +35,14 @@ def open_to(critique: Run, reader: User, percent: int) -> Select[UUID]:
     """What this reader is still to read; until then nothing tells them what others said of it."""
     answers = answers_by_cluster(reader, is_judged(critique, Review.cluster_id))
     return select(answers.c.cluster_id).where(is_open(answers, percent))
+
+
+def closed_to(session: Session, critique: Run, reader: User) -> frozenset[UUID]:
+    """Those of a clinician: what others said of them is told afterwards. Whoever else looks at them is no reader."""
+    if reader.role is not Role.CLINICIAN:
+        return frozenset()
+    project = session.get_one(Project, critique.project_id)
+    return frozenset(session.scalars(open_to(critique, reader, project.second_readings)))
 
 
 def is_open(answers: Subquery, percent: int) -> ColumnElement[bool]:

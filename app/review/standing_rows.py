@@ -3,6 +3,7 @@
 A page that only counts, or lists a few, would wait long for all of them.
 """
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -17,17 +18,18 @@ Rows = Select[UUID, VerdictValue, Source]
 JUDGE, REVIEW = (literal(source, AgreedVerdict.source.type) for source in (Source.JUDGE, Source.REVIEW))
 
 
-def standing_rows(critique: Run, consensus: UUID | None) -> tuple[Rows, Rows]:
+def standing_rows(critique: Run, consensus: UUID | None, closed: Collection[UUID] = frozenset()) -> tuple[Rows, Rows]:
     """``explanation_id``, ``value`` and ``source``: of the clusters that nobody spoke of, and of the others.
 
     They are apart since the first are many, and come picture by picture from their index as long as nothing is mixed
-    in. consensus: the newest one done.
+    in. consensus: the newest one done. closed: clusters that count among the first, as in ``standings``.
     """
-    return judged_rows(critique) if consensus is None else agreed_rows(critique, consensus)
+    words = settled_words(closed)
+    return judged_rows(critique, words) if consensus is None else agreed_rows(critique, consensus, words)
 
 
-def agreed_rows(critique: Run, consensus: UUID) -> tuple[Rows, Rows]:
-    words, by_review = settled_words(), AgreedVerdict.source == Source.REVIEW
+def agreed_rows(critique: Run, consensus: UUID, words: CTE) -> tuple[Rows, Rows]:
+    by_review = AgreedVerdict.source == Source.REVIEW
     own = case((by_review, judged_value(critique, AgreedVerdict.cluster_id)), else_=AgreedVerdict.value)
     source = case((by_review, JUDGE), else_=AgreedVerdict.source)
     of_picture = AgreedVerdict.explanation_id.label("explanation_id")
@@ -40,8 +42,8 @@ def agreed_rows(critique: Run, consensus: UUID) -> tuple[Rows, Rows]:
     return silent, spoken_rows(words, picture)
 
 
-def judged_rows(critique: Run) -> tuple[Rows, Rows]:
-    words, of_picture = settled_words(), Critique.explanation_id.label("explanation_id")
+def judged_rows(critique: Run, words: CTE) -> tuple[Rows, Rows]:
+    of_picture = Critique.explanation_id.label("explanation_id")
     mine = select(of_picture).join(Verdict, Verdict.critique_id == Critique.id).where(Critique.run_id == critique.id)
     silent = mine.add_columns(Verdict.value.label("value"), JUDGE.label("source"))
     picture = mine.where(Verdict.cluster_id == words.c.cluster_id)
@@ -55,12 +57,12 @@ def spoken_rows(words: CTE, picture: Select[UUID]) -> Rows:
     return select(each.explanation_id, each.value, REVIEW.label("source")).where(each.explanation_id.is_not(None))
 
 
-def settled_words() -> CTE:
-    """What all that people said of a cluster comes to, as ``standing.settle`` has it: one row for each cluster.
+def settled_words(closed: Collection[UUID]) -> CTE:
+    """What all that people said of a cluster comes to, as ``standing.settle`` has it: one row for each but the closed.
 
     Of any critique: whoever joins the rows with the clusters of one takes what belongs to it.
     """
-    words = standing_words()
+    words = standing_words(*([Review.cluster_id.not_in(closed)] if closed else []))
     said, settlement = words.c, words.alias().c
     newest = (
         select(settlement.answer)

@@ -12,8 +12,8 @@ from app.runs.actions import cancel_run
 from app.runs.parameters import RealignmentParameters
 from app.trust.lock import record_of
 from tests.app.conftest import Browser
-from tests.factories import Loop, add_project, add_run, add_user
-from tests.trusted import add_bar, overridden, read_sample
+from tests.factories import Loop, add_project, add_run, add_user, read_blind
+from tests.trusted import add_bar, overridden, read_sample, say
 from worker.benchmarks.own_database import counted
 
 FORM = {
@@ -116,6 +116,49 @@ def test_the_pictures_that_go_in_can_be_looked_at(loop: Loop, signed_in: Callabl
     beyond = page.get(address(loop, "/pictures?page=9")).text
     assert count in beyond
     assert "/overlay" not in beyond
+
+
+@pytest.mark.usefixtures("database")
+def test_a_second_reader_sees_the_pictures_without_what_others_said_until_they_have_answered(
+    loop: Loop, signed_in: Callable[[User], Browser]
+) -> None:
+    """On regions that the judge calls relevant and one other person spurious: all that would show is that answer."""
+    with transaction() as session:
+        session.get_one(Project, loop.project.id).second_readings = 100
+        bo = add_user(session, "bo")
+        for reader in (loop.clinician, bo):
+            read_blind(session, loop.critique, reader)
+        read = set(session.scalars(select(Review.cluster_id)))
+        verdicts = session.scalars(select(Verdict).where(Verdict.cluster_id.not_in(read)).order_by(Verdict.id)).all()
+        for verdict in verdicts:
+            verdict.value = VerdictValue.RELEVANT
+        for verdict in verdicts[:2]:
+            say(session, loop.critique, bo, verdict.cluster_id, Answer.SPURIOUS, blind=False)
+    open_ones = {verdict.cluster_id for verdict in verdicts[:2]}
+    pictures = {
+        str(each.id): [cluster.number for cluster in each.clusters if cluster.id in open_ones]
+        for each in loop.explanations
+    }
+
+    def shown(user: User) -> tuple[str, dict[str, list[int]]]:
+        text = signed_in(user).get(address(loop, "/pictures")).text
+        found = re.findall(r"/pictures/explanations/([^/]*)/overlay.*?<figcaption(.*?)</figcaption>", text, re.DOTALL)
+        return text, {name: [int(each) for each in re.findall(r"cluster-(\d)", said)] for name, said in found}
+
+    text, seen = shown(loop.clinician)
+    assert "2 regions wait for your second reading" in text
+    for name, numbers in pictures.items():
+        assert not set(numbers) & set(seen.get(name, []))
+    for whoever in (bo, loop.engineer):
+        text, seen = shown(whoever)
+        assert "second reading" not in text
+        assert all(set(numbers) <= set(seen.get(name, [])) for name, numbers in pictures.items())
+    with transaction() as session:
+        for cluster_id in open_ones:
+            say(session, loop.critique, loop.clinician, cluster_id, Answer.SPURIOUS, blind=False)
+    text, seen = shown(loop.clinician)
+    assert "second reading" not in text
+    assert all(set(numbers) <= set(seen.get(name, [])) for name, numbers in pictures.items())
 
 
 def test_nothing_spurious_means_nothing_to_correct(loop: Loop, page: Browser) -> None:

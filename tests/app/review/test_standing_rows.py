@@ -46,10 +46,10 @@ def agree(loop: Loop, seed: int) -> None:
     add_consensus(loop, value=columns["value"], source=columns["source"])
 
 
-def counted(critique: Run) -> Counter[tuple[UUID, VerdictValue, Source]]:
+def counted(critique: Run, closed: frozenset[UUID] = frozenset()) -> Counter[tuple[UUID, VerdictValue, Source]]:
     with reading() as session:
         consensus = session.scalar(select(newest_consensus(critique.id)))
-        parts = standing_rows(critique, consensus)
+        parts = standing_rows(critique, consensus, closed)
         return Counter((row[0], row[1], row[2]) for part in parts for row in session.execute(part))
 
 
@@ -64,6 +64,23 @@ def test_the_rows_are_those_that_stand(loop: Loop, seed: int, agreed: bool) -> N
         told = standings(session, loop.critique.id)
     assert {each.source for each in told} == set(Source) - (set() if agreed else {Source.PROBE})
     assert counted(loop.critique) == Counter((each.explanation_id, each.value, each.source) for each in told)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("agreed", [False, True])
+def test_what_is_closed_stands_as_if_nobody_had_answered(loop: Loop, agreed: bool) -> None:
+    let_people_speak(loop, 5)
+    if agreed:
+        agree(loop, 5)
+    closed = frozenset(clusters(loop)[::2])
+    with reading() as session:
+        told = standings(session, loop.critique.id, closed)
+        pages = corrected_pictures(session, loop.critique, 0, 100, closed)
+    assert not any(each.reviewed for each in told if each.cluster_id in closed)
+    assert counted(loop.critique, closed) == Counter((each.explanation_id, each.value, each.source) for each in told)
+    assert counted(loop.critique, closed) != counted(loop.critique)
+    spurious = {each.explanation_id for each in told if each.value is VerdictValue.SPURIOUS}
+    assert ({row.explanation.id for row in pages[0]}, pages[1]) == (spurious, len(spurious))
 
 
 @pytest.mark.usefixtures("database")
