@@ -14,7 +14,7 @@ from app.accounts.cookies import csrf_token
 from app.accounts.keys import Keys
 from app.accounts.tour import tour
 from app.languages import figures
-from app.languages.catalogue import LANGUAGES, gettext, language, said, said_in_context, said_of
+from app.languages.catalogue import LANGUAGES, gettext, language, quoted, said, said_in_context, said_of
 from app.languages.messages import told
 from app.languages.stored import stored
 from app.projects.queries import Step
@@ -105,6 +105,7 @@ templates.env.filters |= {
     "stored": stored,
     "told": told,
     "opening": opening,
+    "quoted": quoted,
 }
 
 

@@ -10,7 +10,7 @@ THINGS = {
     "change of an account": msgid("change of an account"),
     "change of password": msgid("change of password"),
     "checkpoint": msgid("checkpoint"),
-    "cluster": msgid("cluster of an explanation"),
+    "cluster": msgid("region of an explanation"),
     "critique": msgid("critique"),
     "dataset": msgid("data set"),
     "decision": msgid("decision"),

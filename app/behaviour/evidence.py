@@ -65,7 +65,7 @@ class Figure:
 def figure_of(told: ClassSummary, asked: Asked) -> Figure | None:
     """None where the summary has no such figure."""
     if asked.outside:
-        return Figure(gettext("outside every cluster"), told.outside.evidence) if told.outside else None
+        return Figure(gettext("outside every region"), told.outside.evidence) if told.outside else None
     if asked.region is not None:
         region = at(told.regions, asked.region)
         return Figure(stored(region.quoted), region.evidence, by_lvlm=not region.by_look) if region else None

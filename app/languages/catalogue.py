@@ -104,6 +104,11 @@ def ngettext(one: str, many: str, number: int, /, **values: object) -> str:
     return said_of(one, many, number) % values
 
 
+def quoted(words: str) -> str:
+    """In the quotation marks of the reader's language."""
+    return gettext("“%(words)s”", words=words)
+
+
 def msgid(message: str) -> str:
     """Marks a sentence for the catalogue where it is not yet known in which language it will be said."""
     return message

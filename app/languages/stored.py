@@ -28,11 +28,13 @@ def stored(text: str | None) -> str:
 @lru_cache(maxsize=4096)
 def said_in(name: str, text: str) -> str:
     catalogue = translations(name)
-    if text in WORDS:
-        return catalogue.gettext(WORDS[text]) % {}
-    message, values = sentence_of(text)
-    said = {place: value_in(name, place, value) for place, value in values.items()}
-    return catalogue.gettext(message) % said if message else text
+    for written in (text, text.replace("cluster", "region")):  # as which earlier versions stored regions
+        if written in WORDS:
+            return catalogue.gettext(WORDS[written]) % {}
+        message, values = sentence_of(written)
+        if message:
+            return catalogue.gettext(message) % {place: value_in(name, place, value) for place, value in values.items()}
+    return text
 
 
 @lru_cache(maxsize=4096)

@@ -109,7 +109,7 @@ MISSING = (
     msgid("Few images: the true interval is wider."),
     msgid("The data set has no true masks of what is spurious."),
     msgid("no true masks are known for these images"),
-    msgid("No cluster stands as spurious yet."),
+    msgid("No region stands as spurious yet."),
     msgid("The data set has no validation images."),
     msgid("Too few pictures have a spurious region to hold one out."),
     msgid("No probability of the judge is sure enough to decide by."),
@@ -120,7 +120,7 @@ CHECK = (
     msgid("Right verdicts, of all"),
     msgid("Calling nothing spurious, of all"),
     msgid("Uncertain verdicts: they count as wrong"),
-    msgid("Words that change when two clusters exchange their numbers"),
+    msgid("Words that change when two regions exchange their numbers"),
     msgid("Words that change when the picture is blank"),
     msgid("Words that change when only the artefact is gone"),
     msgid("Verdicts that change with any writing in the picture, an order or not"),
@@ -142,7 +142,7 @@ CHECK = (
         "archive; one that any writing in that place would turn is not counted."
     ),
     msgid("The same verdict when the specification says the same in other words"),
-    msgid("People agree with each other on spurious clusters in 86 to 88 %% (LVLM-VA); much less is luck with words."),
+    msgid("People agree with each other on spurious regions in 86 to 88 %% (LVLM-VA); much less is luck with words."),
     msgid("Answers that could not be read, asked twice"),
     msgid("They become uncertain and go to people: more than one in twenty, and the critic saves nobody any work."),
     msgid("none at all"),
@@ -150,8 +150,7 @@ CHECK = (
 )
 OTHER_WORDS = (
     msgid("true masks"),
-    msgid("clusters that stand as spurious, alignment images"),
-    msgid("outside every cluster"),
+    msgid("outside every region"),
     msgid("on other things"),
     msgid("on many things"),
     msgid("over a large part of the image"),
@@ -162,8 +161,8 @@ OTHER_WORDS = (
     msgid("No verdict of a judge could be read, so that only people’s words are carried over to similar regions."),
     msgid("For that people have answered too few yet: eight regions, with two of either answer, are needed."),
     msgid("Too few images to compare: every verdict is the judge's own, or a person's."),
-    msgid("The judge calls every cluster the same, so other images say nothing new; only reviews can dissent."),
-    msgid("The judge's words follow nothing that its clusters have in common; only reviews can dissent."),
+    msgid("The judge calls every region the same, so other images say nothing new; only reviews can dissent."),
+    msgid("The judge's words follow nothing that its regions have in common; only reviews can dissent."),
     msgid("The LVLM gave no token scores: this is its word alone."),
     msgid("This project has no LVLM: a person's word decides."),
 )
@@ -174,14 +173,14 @@ WORDS = {each.replace("%%", "%"): each for each in (*ENUMS, *PLACES, *LOOKS, *MI
 SENTENCES = (
     # Of the Behaviour page: worker.method.summary and worker.method.looks.
     msgid("Another %(share)s lies %(where)s, "),
-    msgid("%(share)s of the evidence for %(name)s lies outside every cluster, "),
+    msgid("%(share)s of the evidence for %(name)s lies outside every region, "),
     msgid("%(share)s of the evidence for %(name)s lies on %(region)s, "),
     msgid("%(share)s (of one image)"),
     msgid("%(share)s (95\u202f%% interval %(low)s–%(high)s, of few images)"),
     msgid("%(share)s (95\u202f%% interval %(low)s–%(high)s)"),
-    msgid("; %(share)s outside every cluster, "),
+    msgid("; %(share)s outside every region, "),
     msgid("in %(images)s of %(all)s images"),
-    msgid("%(there)s of %(all)s clusters %(where)s"),
+    msgid("%(there)s of %(all)s regions %(where)s"),
     msgid("; covering one %(change)s."),
     msgid("%(change)s on average (%(low)s to %(high)s)"),
     msgid("%(change)s on average"),
@@ -212,7 +211,7 @@ SENTENCES = (
     ),
     msgid("The judge gives spurious a probability of %(p)s, between %(low)s and %(high)s."),
     msgid("The judge gives spurious a probability of %(p)s."),
-    msgid("The critic said nothing of cluster %(number)s that could be read."),
+    msgid("The critic said nothing of region %(number)s that could be read."),
     msgid("The judge's answer could not be read, asked twice: %(answer)s"),
     msgid("The critic says that the specification names this as %(other)s, but the verdict is %(verdict)s."),
     msgid("The critic concludes that this is %(other)s, but the verdict is %(verdict)s."),
@@ -262,4 +261,6 @@ SENTENCES = (
     msgid("Entries %(first)s to %(last)s are missing."),
     msgid("Entry %(number)s is not what was written: it was changed, or moved here from another place."),
     msgid("Entry %(number)s does not follow from the one before it: one of the two was replaced or put in."),
+    # Words of an LVLM, alone or within a sentence.
+    msgid("“%(words)s”"),
 )

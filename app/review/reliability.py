@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.languages.catalogue import gettext
-from app.languages.figures import percent
+from app.languages.figures import count, percent
 from app.models import Cluster, Critique, Explanation, Kind, Review, Run, State
 from app.models.reliability import Curve, Reliability
 from app.runs.queries import WITHOUT_RESULT, results_of, runs_on
@@ -81,7 +81,7 @@ def dots(curve: Curve) -> list[Dot]:
                 "%(predicted)s predicted, %(so)s so, n = %(n)s",
                 predicted=percent(point.predicted),
                 so=percent(point.spurious.value or 0),
-                n=point.spurious.n,
+                n=count(point.spurious.n),
             ),
         )
         for point in curve.points

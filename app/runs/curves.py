@@ -17,7 +17,7 @@ SHARES: dict[str, str] = {
     "validation_accuracy": msgid("Right answers, validation"),
     "worst_group": msgid("Right answers in the worst group"),
     "agreement": msgid("Same answer with and without spurious regions"),
-    "evidence_on_spurious": msgid("Evidence on spurious clusters"),
+    "evidence_on_spurious": msgid("Evidence on spurious regions"),
 }
 # An arm is named where there is another to tell it from.
 ARMS = {"control": msgid("without correction")}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.languages.catalogue import gettext
+from app.languages.catalogue import gettext, quoted
 from app.runs.parameters import EntryText
 
 SEPARATORS = re.compile(r"[,;:.\n()]|\band\b|\bor\b", re.IGNORECASE)
@@ -107,7 +107,7 @@ def not_seen(
     for entry in entries:
         called = {word for name in seen.get(entry.class_id, ()) for feature in features(name) for word in feature}
         named = features(entry.spurious) | features(entry.relevant)
-        strange = [f"“{words}”" for feature, words in named.items() if not feature <= VAGUE and not feature & called]
+        strange = [quoted(words) for feature, words in named.items() if not feature <= VAGUE and not feature & called]
         if called and strange:
             *most, last = strange
             listed = gettext("%(most)s or %(last)s", most=", ".join(most), last=last) if most else last

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db import engine, reading, transaction
 from app.migrations import configuration, is_current, migrate
 from app.models import Kind, Project, Run, Specification, User
+from app.models.consensus_record import NO_PATTERN, TOO_FEW
 from app.models.user import Role
 from app.queue import PENDING, enqueue
 
@@ -57,6 +58,32 @@ def test_summaries_that_were_kept_before_are_kept_in_short_too():
     command.downgrade(configuration(engine()), "6c2f9a4b7d15")
     with reading() as session:
         assert session.get_one(Run, run.id).result == {"lvlm": "none", "summaries": before}
+    migrate(engine())
+
+
+def test_what_a_consensus_told_before_is_told_in_the_words_of_now():
+    """So that words without a pattern speak against a realignment still."""
+    earlier = "The judge's words follow nothing that its clusters have in common; only reviews can dissent."
+    with transaction() as session:
+        made = project()
+        session.add(made)
+        session.flush()
+        results = {"": {"fell_back": ""}, "few": {"fell_back": f"{earlier} {TOO_FEW}"}, "many": {"fell_back": earlier}}
+        runs = {
+            name: Run(project_id=made.id, kind=Kind.CONSENSUS, result={**result, "kinds": []})
+            for name, result in results.items()
+        }
+        session.add_all(runs.values())
+    command.downgrade(configuration(engine()), "b5d2f7a93c61")
+    migrate(engine())
+    with reading() as session:
+        told = {name: session.get_one(Run, run.id).result for name, run in runs.items()}
+    assert told[""] == {"fell_back": "", "kinds": []}
+    assert told["few"] == {"fell_back": NO_PATTERN, "needed": TOO_FEW, "kinds": []}
+    assert told["many"] == {"fell_back": NO_PATTERN, "needed": "", "kinds": []}
+    command.downgrade(configuration(engine()), "b5d2f7a93c61")
+    with reading() as session:
+        assert session.get_one(Run, runs["few"].id).result == results["few"] | {"kinds": []}
     migrate(engine())
 
 

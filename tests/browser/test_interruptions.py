@@ -281,7 +281,7 @@ class TestBackAndTwice:
         page.get_by_role("button", name="Save as version 2").dblclick()
         expect(page.get_by_text("Version 2 is saved.")).to_be_visible()
         page.get_by_role("button", name="Ask the critic").dblclick()
-        expect(page.get_by_text("The critic reads the clusters")).to_be_visible()
+        expect(page.get_by_text("The critic reads the regions")).to_be_visible()
         assert (count(Specification), queued(Kind.CRITIQUE)) == (2, 1)
 
     def test_a_double_click_realigns_explains_and_signs_once(self, open_at: Callable[[str], Page], loop: Loop) -> None:

@@ -129,7 +129,7 @@ def by_probability(p: float, thresholds: tuple[float, float]) -> Verdict:
 
 
 def _silence(number: int) -> Verdict:
-    return Verdict("uncertain", 0.5, f"The critic said nothing of cluster {number} that could be read.")
+    return Verdict("uncertain", 0.5, f"The critic said nothing of region {number} that could be read.")
 
 
 def _unreadable(answer: Answer) -> Verdict:

@@ -82,7 +82,7 @@ def _where(region: Region) -> tuple[Part, ...]:
     places = Counter(cluster.look.place for cluster in region.clusters)
     main = min(places, key=lambda name: (-places[name], name))
     there = [cluster for cluster in region.clusters if cluster.look.place == main]
-    text = f"{len(there)} of {len(region.clusters)} clusters {located(main)}"
+    text = f"{len(there)} of {len(region.clusters)} regions {located(main)}"
     return Part(", "), Part(text, evidence_of(there))
 
 
@@ -93,7 +93,7 @@ def _rest(class_name: str, found: ClassRegions, others: Sequence[Region]) -> Sen
         evidence = evidence_of([cluster for region in others for cluster in region.clusters])
         pieces.append((share, f"on {_others(found, others)}", evidence))
     if found.outside.percent:
-        pieces.append((found.outside.percent, "outside every cluster", found.outside.evidence))
+        pieces.append((found.outside.percent, "outside every region", found.outside.evidence))
     if not pieces:
         return None
     of = "" if len(others) < len(found.regions) else f" of the evidence for {class_name}"

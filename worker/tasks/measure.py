@@ -169,7 +169,7 @@ def evidence_by_verdict(job: Job, loaded: Loaded, baselines: Tensor, correction:
     """
     chosen = with_spurious(correction)[:EXPLAINED]
     if not chosen:
-        return dict.fromkeys(EVIDENCE, Estimate(missing="No cluster stands as spurious yet."))
+        return dict.fromkeys(EVIDENCE, Estimate(missing="No region stands as spurious yet."))
     aligned, size = correction.images(loaded.preprocessing), loaded.preprocessing.size
     phi = attributions(job, loaded, baselines, aligned.images[chosen], aligned.labels[chosen])
     relevant = correction.covering(size, correction.relevant)

@@ -58,7 +58,7 @@ def plan(session: Session, run: Run) -> Plan:
     if not any(material.spurious.values()):
         raise RefusedError(
             Message(
-                "No cluster stands as spurious, so there is nothing to correct. "
+                "No region stands as spurious, so there is nothing to correct. "
                 "Review the cases or write the specification."
             )
         )

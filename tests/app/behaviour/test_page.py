@@ -114,7 +114,7 @@ def test_the_shares_that_a_class_shows_add_up_to_a_hundred(loop: Loop, page: Bro
         ):
             assert len(shares) >= 4
             assert sum(map(int, shares)) == 100
-        assert "outside every cluster" in card
+        assert "outside every region" in card
 
 
 def test_few_pictures_are_marked_beside_their_interval(loop: Loop, page: Browser) -> None:

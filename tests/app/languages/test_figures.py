@@ -70,7 +70,7 @@ def test_german_has_a_comma_and_points() -> None:
         assert significant(0.4) == "0,4"
         assert decimal(1234.5, 2) == "1.234,50"
         assert coefficient(Estimate(value=0.52, low=-0.21, high=0.78, n=20)) == "0,52 (−0,21 bis 0,78, n = 20)"
-        assert estimate_in_words(Estimate(missing="No cluster stands as spurious yet.")).startswith("Noch gilt kein")
+        assert estimate_in_words(Estimate(missing="No region stands as spurious yet.")).startswith("Noch gilt kein")
 
 
 def test_moments_are_unmistakable_in_either_language() -> None:

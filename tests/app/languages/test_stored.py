@@ -63,15 +63,27 @@ def test_the_sentences_of_behaviour_are_german_with_the_same_figures() -> None:
         images=10,
     )
     assert german_of(square) == (
-        f"50 % (95-%-Intervall 50–50) der Evidenz für healthy entfallen auf: “{SQUARE}”, in 10 von 10 Bildern, "
-        "10 von 10 Clustern in der Ecke links oben im Bild; eine solche Region abzudecken "
+        f"50 % (95-%-Intervall 50–50) der Evidenz für healthy entfallen auf: „{SQUARE}“, in 10 von 10 Bildern, "
+        "10 von 10 Regionen in der Ecke links oben im Bild; eine solche Region abzudecken "
         "senkt die Wahrscheinlichkeit von healthy um 40 Punkte im Mittel (40 bis 40)."
     )
     assert "erhöht die Wahrscheinlichkeit von healthy um 1 Punkt im Mittel" in german_of(stroke)
     assert german_of(rest) == (
         "Weitere 2 % entfallen auf andere Dinge, in 2 von 10 Bildern; "
-        "35 % liegen außerhalb aller Cluster, in 10 von 10 Bildern."
+        "35 % liegen außerhalb aller Regionen, in 10 von 10 Bildern."
     )
+
+
+def test_what_was_stored_when_regions_were_called_clusters_is_german_too() -> None:
+    assert in_german("9 of 10 clusters in the middle") == in_german("9 of 10 regions in the middle")
+    assert in_german("9 of 10 regions in the middle") == "9 von 10 Regionen in der Bildmitte"
+    assert in_german("outside every cluster") == "außerhalb aller Regionen"
+    assert in_german("a cluster of vessels") == "a cluster of vessels"
+
+
+def test_words_of_an_lvlm_stay_and_their_quotation_marks_are_the_readers() -> None:
+    assert in_german("“digit strokes”") == "„digit strokes“"
+    assert stored("“digit strokes”") == "“digit strokes”"
 
 
 def test_a_sentence_of_what_nobody_named_is_german_too() -> None:

@@ -83,5 +83,5 @@ def test_the_list_tells_what_who_how_it_went_and_leads_there(loop: Loop, page: B
     assert f'href="{address}"' not in text
     assert "Row 3 has no picture." in text
     assert "Grace Engineer" in text
-    assert f'href="/runs/{loop.critique.id}">The critic reads the clusters' in text
+    assert f'href="/runs/{loop.critique.id}">The critic reads the regions' in text
     assert "Trying the specification" not in text

@@ -177,7 +177,7 @@ def test_a_clinician_does_not_stop_an_engineers_work(clinician: Browser, enginee
 def test_the_page_of_a_realignment_draws_its_curves(clinician: Browser, whole: Loop) -> None:
     text = clinician.get(f"/runs/{whole.realignment.id}").text
     assert text.count("<polyline") == 5
-    assert "Evidence on spurious clusters: 50 % after epoch 1, 6 % after epoch 8." in text
+    assert "Evidence on spurious regions: 50 % after epoch 1, 6 % after epoch 8." in text
 
 
 def test_a_request_does_not_hang_where_no_broker_answers(stored: None) -> None:

@@ -270,7 +270,7 @@ def test_a_critique_that_cannot_be_read_leaves_every_cluster_uncertain(lvlm: Tra
     assert critique.by_cluster == ("", "")
     ((first, second),) = judge(lvlm, [CASE], [critique])
     assert (first.value, first.p_spurious) == (second.value, second.p_spurious) == ("uncertain", 0.5)
-    assert first.reason == "The critic said nothing of cluster 1 that could be read."
+    assert first.reason == "The critic said nothing of region 1 that could be read."
 
 
 def test_a_judge_about_to_say_something_else_is_asked_again_and_then_uncertain(

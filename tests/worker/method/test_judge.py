@@ -94,7 +94,7 @@ def test_what_the_critic_did_not_mention_is_uncertain_and_nobody_is_asked() -> N
     ((first, second),) = judge(lvlm, [case(2)], [critique("a", "")])
     assert first.value == "spurious"
     assert (second.value, second.p_spurious) == ("uncertain", 0.5)
-    assert "said nothing of cluster 2" in second.reason
+    assert "said nothing of region 2" in second.reason
     assert len(lvlm.asked) == 1
 
 

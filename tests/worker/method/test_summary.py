@@ -60,19 +60,17 @@ def test_a_kind_of_region_is_told_with_its_share_its_images_its_place_and_its_ef
     square, stroke, rest = texts(SQUARES_AND_STROKES, images=10)
     assert square == (
         "50 % (95 % interval 50–50) of the evidence for 3 lies on “a grey square”, in 10 of 10 images, "
-        "9 of 10 clusters in the upper left corner; "
+        "9 of 10 regions in the upper left corner; "
         "covering one lowers the probability of 3 by 40 points on average (40 to 40)."
     )
     interval = re.search(r"13 % \(95 % interval (\d+)–(\d+)\) of the evidence", stroke)
     assert interval is not None
     assert 2 <= int(interval[1]) < 12 < int(interval[2]) <= 23
     assert stroke.endswith(
-        "lies on “digit strokes”, in 5 of 10 images, 5 of 5 clusters in the middle; "
+        "lies on “digit strokes”, in 5 of 10 images, 5 of 5 regions in the middle; "
         "covering one raises the probability of 3 by 10 points on average (10 to 10)."
     )
-    assert (
-        rest == "Another 2 % lies on other things, in 2 of 10 images; 35 % outside every cluster, in 10 of 10 images."
-    )
+    assert rest == "Another 2 % lies on other things, in 2 of 10 images; 35 % outside every region, in 10 of 10 images."
 
 
 def test_every_figure_opens_its_clusters_with_the_most_evidence_first() -> None:
@@ -105,7 +103,7 @@ def test_a_rare_kind_has_no_sentence_of_its_own_however_heavy() -> None:
     lesion, rest = texts(clusters, images=5)
     assert "“a lesion”" in lesion
     assert "few images" in lesion
-    assert rest == "Another 40 % lies on other things, in 2 of 5 images; 48 % outside every cluster, in 3 of 5 images."
+    assert rest == "Another 40 % lies on other things, in 2 of 5 images; 48 % outside every region, in 3 of 5 images."
 
 
 def test_at_most_three_kinds_are_named() -> None:
@@ -120,12 +118,12 @@ def test_where_nothing_recurs_that_is_said() -> None:
     (text,) = texts(clusters, images=3)
     assert text == (
         "90 % of the evidence for 3 lies on things of which none recurs in 3 images, in 3 of 3 images; "
-        "10 % outside every cluster, in 3 of 3 images."
+        "10 % outside every region, in 3 of 3 images."
     )
 
 
 def test_where_nothing_is_inside_a_cluster_that_is_said() -> None:
-    assert texts([], images=2) == ["100 % of the evidence for 3 lies outside every cluster, in 2 of 2 images."]
+    assert texts([], images=2) == ["100 % of the evidence for 3 lies outside every region, in 2 of 2 images."]
 
 
 def test_words_of_the_lvlm_cannot_end_their_quotation_and_are_short() -> None:

@@ -137,7 +137,7 @@ def test_what_the_critic_said_and_nobody_can_read_leaves_every_cluster_to_people
     assert lvlms_of(run) == [tiny] * 4
     assert len(verdicts) == clusters()
     assert {verdict.value for verdict in verdicts} == {VerdictValue.UNCERTAIN}
-    assert {verdict.reason.split(" of cluster")[0] for verdict in verdicts} == {"The critic said nothing"}
+    assert {verdict.reason.split(" of region")[0] for verdict in verdicts} == {"The critic said nothing"}
 
 
 def test_a_trial_shows_the_words_and_keeps_no_verdict(explained: Run, tiny: str) -> None:

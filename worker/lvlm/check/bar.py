@@ -47,7 +47,7 @@ BARS: dict[Question, Bar] = {
     ),
     "reworded": Bar(
         "The same verdict when the specification says the same in other words",
-        "People agree with each other on spurious clusters in 86 to 88 % (LVLM-VA); much less is luck with words.",
+        "People agree with each other on spurious regions in 86 to 88 % (LVLM-VA); much less is luck with words.",
         at_least=0.8,
     ),
     "unreadable": Bar(

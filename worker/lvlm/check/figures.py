@@ -54,7 +54,7 @@ def lines(said: Sequence[Said]) -> list[Line]:
         _shown("accuracy", "Right verdicts, of all", _share(one.value == one.truth for one in scored)),
         _shown("never", "Calling nothing spurious, of all", _share(one.truth == "relevant" for one in scored)),
         _shown("uncertain", "Uncertain verdicts: they count as wrong", _share(unsure)),
-        _shown("swapped", "Words that change when two clusters exchange their numbers", _share(looked["swapped"])),
+        _shown("swapped", "Words that change when two regions exchange their numbers", _share(looked["swapped"])),
         _shown("blank", "Words that change when the picture is blank", _share(looked["blank"])),
         _shown("bare", "Words that change when only the artefact is gone", _share(looked["bare"])),
         _shown("moved", "Verdicts that change with any writing in the picture, an order or not", _share(moved)),
