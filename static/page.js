@@ -36,6 +36,28 @@ const localise = () => {
 localise();
 document.addEventListener("htmx:after:swap", localise);
 
+// On a narrow screen each row of a long table stands as a card (see style.css), where every value needs the name of its
+// column beside it. Laid out so, a table has to say that it is one. Without this it scrolls sideways.
+const nameColumns = () => {
+  for (const table of document.querySelectorAll("table.cards:not([role])")) {
+    const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+    table.setAttribute("role", "table");
+    for (const part of table.querySelectorAll("thead, tbody, tfoot")) part.setAttribute("role", "rowgroup");
+    for (const row of table.rows) {
+      row.setAttribute("role", "row");
+      let column = 0;
+      for (const cell of row.cells) {
+        const heads = row.parentElement === table.tHead;
+        cell.setAttribute("role", heads ? "columnheader" : cell.tagName === "TH" ? "rowheader" : "cell");
+        if (!heads) cell.dataset.label = names[column];
+        column += cell.colSpan;
+      }
+    }
+  }
+};
+nameColumns();
+document.addEventListener("htmx:after:swap", nameColumns);
+
 // A second click must not start the same work twice. In forms that htmx sends hx-disable and hx-sync see to that; one that
 // has just come with a swap, and that htmx has not taken up yet, waits the moment until it has: the browser would else
 // send it by itself, and load the whole page.
