@@ -26,7 +26,7 @@ RIVALS = {
 }
 TOLD: dict[str, str] = {"decorrelated": decorrelated.TOLD, **{name: rival.TOLD for name, rival in RIVALS.items()}}
 # Those whose masks follow verdicts, so that the verdicts can be wrong.
-BY_VERDICTS = ("plain_rrr", "normalised_rrr", "consistency", "consensus", "caipi")
+BY_VERDICTS = ("plain_rrr", "normalised_rrr", "consistency", "consensus", "delivered", "caipi")
 BASES = (
     "original",
     "control",
@@ -34,6 +34,7 @@ BASES = (
     "normalised_rrr",
     "consistency",
     "consensus",
+    "delivered",
     "lvlm",
     "true_masks",
     "decorrelated",
@@ -52,6 +53,9 @@ DEFAULT = (
     "consensus_50",
     "consensus_class",
     "consensus_all",
+    "delivered",
+    "delivered_25",
+    "delivered_50",
     "consistency_13",
     "consistency_25",
     "consistency_40",

@@ -14,8 +14,9 @@ from types import ModuleType
 class Result:
     """What one arm reached on one seed.
 
-    groups: the accuracy of every test group; chosen: the settings it was tuned to; seconds: of its training, by the
-    clock; impossible: why the arm cannot be had on this set, and then there are no figures.
+    groups: the accuracy of every test group; chosen: the settings it was tuned to, or which model was delivered and
+    why; seconds: of its training, by the clock; impossible: why the arm cannot be had on this set, and then there are
+    no figures.
     """
 
     figures: Mapping[str, float] = field(default_factory=dict)

@@ -29,7 +29,9 @@ with their standard deviation over *n* seeds.
 
 Arms: *control* takes the same steps without a correction. *plain_rrr* and *normalised_rrr* penalise gradients (Ross et
 al. 2017). *consistency* is ours, on true verdicts on the clusters unless it says otherwise; *consensus* the same after
-the consensus over images; *lvlm* the embedded LVLM's verdicts, consensus and 24 reviews. *true_masks* takes the true
+the consensus over images; *delivered* what the product would hand over of that: its guard chooses the epoch under its
+default bar without group labels, and where no epoch keeps it, or the product would ask for a reason before it trains,
+it is the original. *lvlm* follows the embedded LVLM's verdicts, consensus and 24 reviews. *true_masks* takes the true
 masks for the clusters, *decorrelated* a training set in which label and artefact tell nothing of each other: bounds.
 The others are rivals; in brackets stands what a rival is told that our arms are not, or, for masks, are too.
 """

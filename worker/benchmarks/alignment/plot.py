@@ -10,7 +10,7 @@ WHOLE = LEFT + WIDTH + RIGHT
 FONT = 'font-family="sans-serif" font-size="12"'
 # Dark on white, told apart in brightness as well as in hue.
 OURS, TOLD_MORE, OTHERS, RULE = "#1b5e9e", "#b8621b", "#555555", "#d5d5d5"
-ON_VERDICTS = ("consistency", "consensus", "lvlm")
+ON_VERDICTS = ("consistency", "consensus", "delivered", "lvlm")
 
 
 def drawn(found: OfSet) -> str:

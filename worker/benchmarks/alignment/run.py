@@ -9,9 +9,12 @@ from pathlib import Path
 
 import torch
 
+from app.realignment import doubts
+from app.runs.parameters import BAR
+from app.trust import agreement
 from worker import lvlm
 from worker.benchmarks import verdict_errors
-from worker.benchmarks.alignment import lvlm_words, measuring, page, prepared, words
+from worker.benchmarks.alignment import delivered, lvlm_words, measuring, page, prepared, words
 from worker.benchmarks.alignment import step_cost as steps
 from worker.benchmarks.alignment.arms import ALL, BY_VERDICTS, DEFAULT, RIVALS, TOLD, Arm, in_order
 from worker.benchmarks.alignment.gathered import OfSet, figures_of
@@ -28,6 +31,7 @@ from worker.method import (
     counterfactual,
     critic,
     evaluation,
+    guard,
     judge,
     marks,
     next_to_review,
@@ -41,6 +45,7 @@ WORK, DOCS = Path("build") / "alignment", Path("docs")
 SHARED = code_of(measuring, evaluation, counterfactual)
 BY_WORDS = code_of(words, verdict_errors, consensus, similarity, cluster_features, next_to_review)
 BY_LVLM = code_of(lvlm_words, critic, judge, marks)
+DELIVERED = code_of(delivered, guard, doubts, agreement)
 OF_RIVALS = code_of(protocol, rivals_training, rivals_measured, groups, last_layer)
 
 
@@ -111,6 +116,8 @@ def made_with(plan: Plan, arm: Arm) -> str:
         code.append(BY_WORDS)
     if arm.base == "lvlm":
         code += [BY_LVLM, _weights()]
+    if arm.base == "delivered":
+        code += [DELIVERED, digest(BAR.model_dump())]
     if arm.base == "plain_rrr":
         code.append(digest(PLAIN_STRENGTHS))
     if arm.base == "decorrelated" or arm.base in RIVALS:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from worker.benchmarks.alignment.arms import RIVALS, Arm
+from worker.benchmarks.alignment.delivered import delivered
 from worker.benchmarks.alignment.prepared import Prepared
 from worker.benchmarks.alignment.words import corrective_masks
 from worker.method.baselines import caipi, decorrelated, dfr, groupdro, jtt, self_explaining, self_guided, subg
@@ -24,7 +25,7 @@ LOSSES: dict[str, Loss] = {"control": "control", "plain_rrr": "plain_rrr", "norm
 
 @dataclass(frozen=True)
 class Made:
-    """A model in evaluation mode, and the settings that it was tuned to, in words."""
+    """A model in evaluation mode, and in words the settings that it was tuned to, or which one it is and why."""
 
     model: nn.Module
     chosen: str = ""
@@ -34,6 +35,8 @@ def made(arm: Arm, prepared: Prepared, folder: Path) -> Made:
     """Train one arm. Raises ValueError where a rival cannot be had on these data, LVLMError where weights miss."""
     if arm.base == "original":
         return Made(prepared.model)
+    if arm.base == "delivered":
+        return Made(*delivered(arm, prepared))
     if arm.base == "decorrelated" or (arm.base in RIVALS and arm.base != "caipi"):
         return _told(_UNMASKED[arm.base](prepared))
     masks = corrective_masks(arm, prepared, folder)

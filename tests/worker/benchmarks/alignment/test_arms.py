@@ -11,6 +11,7 @@ from worker.benchmarks.alignment.arms import ALL, BASES, DEFAULT, Arm, UnknownAr
         ("normalised_rrr_13", Arm("normalised_rrr", "13")),
         ("self_guided", Arm("self_guided")),
         ("consistency_class", Arm("consistency", "class")),
+        ("delivered_50", Arm("delivered", "50")),
     ],
 )
 def test_a_name_says_the_arm_and_the_error(name: str, arm: Arm) -> None:
@@ -48,6 +49,8 @@ def test_rivals_say_what_they_are_told_and_our_arms_are_told_nothing_more() -> N
         *(f"{base}_{error}" for base in ("plain_rrr", "normalised_rrr", "consistency") for error in ("class", "all")),
         "consensus_class",
         "consensus_all",
+        "delivered_class",
+        "delivered_all",
         "lvlm",
         "caipi_class",
         "caipi_all",
