@@ -1,5 +1,6 @@
 """Once round the loop as an engineer goes: run after run, in this process, through the real stages."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy import select
@@ -45,10 +46,15 @@ def done(project_id: UUID, parameters: Parameters) -> Run:
     return run
 
 
-def judged_by_truth(project_id: UUID, analysis: UUID) -> UUID:
-    """A critique whose verdicts are the true masks', as a perfect judge would have given them."""
+def judged_by_truth(
+    project_id: UUID, analysis: UUID, truth: Mapping[UUID, float] | None = None, version: int = 1
+) -> UUID:
+    """A critique whose verdicts are the true masks', as a perfect judge would have given them.
+
+    truth: of each cluster, where those that were imported are not meant; version: of its specification.
+    """
     with transaction() as session:
-        specification = Specification(project_id=project_id, version=1)
+        specification = Specification(project_id=project_id, version=version)
         session.add(specification)
         session.flush()
         parameters = CritiqueParameters(analysis_id=analysis, specification_id=specification.id)
@@ -63,14 +69,16 @@ def judged_by_truth(project_id: UUID, analysis: UUID) -> UUID:
                     specification_id=specification.id,
                     lvlm="truth",
                     text="",
-                    verdicts=[verdict_by_truth(run, cluster) for cluster in clusters],
+                    verdicts=[
+                        verdict_by_truth(run, each, (each.truth or 0.0) if truth is None else truth[each.id])
+                        for each in clusters
+                    ],
                 )
             )
         return run.id
 
 
-def verdict_by_truth(critique: Run, cluster: Cluster) -> Verdict:
-    truth = cluster.truth or 0.0
+def verdict_by_truth(critique: Run, cluster: Cluster, truth: float) -> Verdict:
     value = VerdictValue.SPURIOUS if truth > 0.5 else VerdictValue.RELEVANT
     place = place_of(value, truth, cluster.influence)
     return Verdict(cluster_id=cluster.id, run_id=critique.id, value=value, p_spurious=truth, place=place)

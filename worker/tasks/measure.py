@@ -167,7 +167,7 @@ def evidence_by_verdict(job: Job, loaded: Loaded, baselines: Tensor, correction:
 
     They show whether evidence that left what is spurious went to what is relevant; the rest is on uncertain clusters.
     """
-    chosen = with_spurious(correction)[:EXPLAINED]
+    chosen = correction.with_spurious()[:EXPLAINED]
     if not chosen:
         return dict.fromkeys(EVIDENCE, Estimate(missing="No region stands as spurious yet."))
     aligned, size = correction.images(loaded.preprocessing), loaded.preprocessing.size
@@ -184,10 +184,6 @@ def share_on(phi: Tensor, place: Tensor) -> Estimate:
     return Estimate(value=1 - off.value, low=1 - off.high, high=1 - off.low, n=off.n)
 
 
-def with_spurious(correction: Correction) -> list[int]:
-    return [i for i, some in enumerate(correction.spurious) if some]
-
-
 def settled_on_truth(job: Job, loaded: Loaded, rows: list[ImageRow]) -> list[Settling]:
     """On the images of the split, with the true masks, where they were imported; the others only take regions on."""
     if not any(row.mask_blob for row in rows):
@@ -199,7 +195,7 @@ def settled_on_truth(job: Job, loaded: Loaded, rows: list[ImageRow]) -> list[Set
 
 
 def settled_on_clusters(job: Job, loaded: Loaded, correction: Correction) -> list[Settling]:
-    if not with_spurious(correction):
+    if not correction.with_spurious():
         return []
     job.check()
     aligned = correction.images(loaded.preprocessing)

@@ -49,7 +49,7 @@ def add_checkpoint(project: Project, size: int = INPUT) -> UUID:
     return UUID(ended(project, training(size)).result["checkpoint_id"])
 
 
-def add_critique(project: Project, checkpoint_id: UUID) -> UUID:
+def add_critique(project: Project, checkpoint_id: UUID, specified_by: str = "ada") -> UUID:
     """Of drawn explanations of all training pictures; the letters in the corners are judged spurious."""
     with transaction() as session:
         checkpoint = session.get_one(Checkpoint, checkpoint_id)
@@ -57,7 +57,7 @@ def add_critique(project: Project, checkpoint_id: UUID) -> UUID:
         assert dataset is not None
         images = factories.images_of(session, dataset, Split.TRAIN)
         analysis = factories.add_analysis(session, project, checkpoint, images)
-        user = factories.add_user(session)
+        user = factories.add_user(session, specified_by)
         specification = factories.add_specification(session, project, user)
         explanations = factories.explanations_of(session, analysis)
         return factories.add_critique(session, project, analysis, specification, explanations, user).id

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+import torch
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
@@ -29,7 +30,7 @@ from worker.tasks import engine, measure
 from worker.tasks.corrections import correction_of
 from worker.tasks.here import run_here
 from worker.tasks.inputs import load_assignment
-from worker.tasks.material import material_of
+from worker.tasks.material import critiques_before, material_of
 from worker.vision.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -136,3 +137,49 @@ def test_the_alignment_images_are_measured_once_for_a_checkpoint_on_every_split(
     assert sum(share for share in shares if share is not None) <= 1 + 1e-6
     on_clusters = [measure.of_clusters(each.settling) for each in figures]
     assert on_clusters[0] == on_clusters[1] != []
+
+
+def test_what_stood_as_spurious_in_the_rounds_before_is_corrected_again(project):
+    first = small.add_critique(project, small.add_checkpoint(project))
+    asked = RealignmentParameters(critique_id=first, epochs=1, batch_size=4, control=False)
+    one = small.ended(project, asked)
+    second = small.add_critique(project, UUID(one.result["checkpoint_id"]), "bo")
+    two = small.ended(project, asked.model_copy(update={"critique_id": second}))
+    third = small.add_critique(project, UUID(two.result["checkpoint_id"]), "cy")
+    found, earlier = material_of(two), material_of(one)
+    assert earlier.earlier == {}
+    assert found.earlier == {id_: numbers for id_, numbers in earlier.spurious.items() if numbers} != {}
+    assert earlier.relevant.items() <= found.relevant.items()
+    with reading() as session:
+        assert list(critiques_before(session, third)) == [second, first]
+        both, before = correction_of(session, found), correction_of(session, earlier)
+        alone = correction_of(session, found.model_copy(update={"spurious": dict.fromkeys(found.spurious, ())}))
+    # The same pictures were explained in either round: each is there once, under the masks of both.
+    assert [row.id for row in both.rows] == [row.id for row in before.rows]
+    assert both.masks(INPUT).equal(torch.maximum(both.covering(INPUT, both.spurious), before.masks(INPUT)))
+    assert alone.masks(INPUT).equal(before.masks(INPUT))
+    assert alone.with_spurious() == before.with_spurious() != []
+
+
+def test_a_picture_that_only_an_earlier_round_explained_is_corrected_again_too(project):
+    first = small.add_critique(project, small.add_checkpoint(project))
+    one = small.ended(project, RealignmentParameters(critique_id=first, epochs=1, batch_size=4, control=False))
+    with reading() as session:
+        earlier = material_of(one)
+        spurious = {id_: numbers for id_, numbers in earlier.spurious.items() if numbers}
+        material = earlier.model_copy(update={"spurious": {}, "earlier": spurious})
+        correction = correction_of(session, material)
+    assert len(correction.rows) == len(spurious) > 0
+    assert correction.again == []
+    assert correction.masks(INPUT).flatten(1).any(dim=1).all()
+
+
+def test_an_earlier_round_counts_as_people_see_it_by_now(project):
+    first = small.add_critique(project, small.add_checkpoint(project))
+    one = small.ended(project, RealignmentParameters(critique_id=first, epochs=1, batch_size=4, control=False))
+    realigned = UUID(one.result["checkpoint_id"])
+    second = small.add_critique(project, realigned, "bo")
+    change_everything(project, first)
+    measured = small.ended(project, EvaluationParameters(checkpoint_ids=(realigned,), critique_id=second))
+    assert any(material_of(one).spurious.values())
+    assert material_of(measured).earlier == {}
