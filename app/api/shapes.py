@@ -68,6 +68,7 @@ class LoopOut(BaseModel):
     current: Step
     next_action: str
     checkpoint_id: UUID | None
+    round: int = Field(description="1, and one more with every realigned checkpoint that the loop went on from")
     run_id: UUID | None = Field(description="the work that is under way")
 
     @classmethod
@@ -77,6 +78,7 @@ class LoopOut(BaseModel):
             current=loop.current,
             next_action=loop.next_action.label,
             checkpoint_id=loop.checkpoint.id if loop.checkpoint else None,
+            round=loop.round,
             run_id=loop.run.id if loop.run else None,
         )
 

@@ -34,12 +34,14 @@ def show_behaviour(
     parameters = queries.parameters_of(shown)
     told = queries.analysed(session, shown, parameters)
     classes = queries.behaviour_by_class(session, project, told.summaries)
+    loop = loop_state(session, project)
+    earlier = [run for run in analyses if run is not shown and queries.chosen_analysis([run], None)]
     return page(
         request,
         "behaviour/behaviour.html",
         project=project,
         step=Step.UNDERSTAND,
-        loop=loop_state(session, project),
+        loop=loop,
         analysis=shown,
         parameters=parameters,
         clustering=told.clustering,
@@ -51,7 +53,7 @@ def show_behaviour(
         measured=queries.newest_measured(session, parameters.checkpoint_id),
         speaker=told.speaker,
         run=unfinished_run(session, project, Step.UNDERSTAND),
-        others=[run for run in analyses if run is not shown and queries.chosen_analysis([run], None)],
+        others=[(run, loop.rounds[queries.parameters_of(run).checkpoint_id]) for run in earlier],
     )
 
 

@@ -1,6 +1,6 @@
 """The acceptance bar, line by line: what was asked for before the training, what came of it, met or not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.languages.catalogue import gettext, msgid
 from app.languages.figures import significant
@@ -29,13 +29,32 @@ class Line:
     after: Estimate | None = None
 
 
-def lines(bar: AcceptanceBar, before: Figures, after: Figures) -> list[Line]:
+@dataclass(frozen=True)
+class Earlier:
+    """A checkpoint of an earlier round, by its number: the last one that was given or approved."""
+
+    number: int
+    figures: Figures
+
+
+def lines(bar: AcceptanceBar, before: Figures, after: Figures, earlier: Earlier | None = None) -> list[Line]:
+    """earlier: where nobody has approved ``before``."""
     return [
         worst_group_line(bar, before, after),
         accuracy_line(bar, before, after),
         every_group_line(bar, before, after),
         *([] if bar.agreement_rises is None else [agreement_line(bar.agreement_rises, before, after)]),
         flips_line(bar, before, after),
+        *([] if earlier is None else lines_against(earlier, bar, after)),
+    ]
+
+
+def lines_against(earlier: Earlier, bar: AcceptanceBar, after: Figures) -> list[Line]:
+    """That nobody is served worse: else the harm that one round does would be forgiven in the next."""
+    number, before = earlier.number, earlier.figures
+    return [
+        replace(line, asked=gettext("%(asked)s, against checkpoint %(number)s", asked=line.asked, number=number))
+        for line in (accuracy_line(bar, before, after), every_group_line(bar, before, after))
     ]
 
 

@@ -14,7 +14,8 @@ from app.models.guard_record import KEY as GUARD
 from app.models.guard_record import GuardRecord
 from app.models.trust_record import KEY as TRUST
 from app.models.trust_record import TrustRecord
-from app.runs.parameters import RealignmentParameters
+from app.projects.known import known_of, standing_before
+from app.runs.parameters import AnalysisParameters, RealignmentParameters
 from app.statistics import mcnemar
 from app.trust.lock import record_in
 
@@ -80,6 +81,8 @@ class Comparison:
     measured_before: Measured | None
     measured_after: Measured | None
     measured_control: Measured | None
+    standing: Checkpoint | None  # that was given or approved last, where ``before`` is neither
+    measured_standing: Measured | None
     trust: TrustRecord | None  # in the judge, as it stood when the realignment was started
     guard: GuardRecord | None  # which epoch this is; none where its training was not guarded yet
 
@@ -96,7 +99,8 @@ class Comparison:
     def lines(self) -> list[acceptance.Line]:
         if self.measured_before is None or self.measured_after is None:
             return []
-        return acceptance.lines(self.parameters.bar, self.measured_before.figures, self.measured_after.figures)
+        bar, before, after = self.parameters.bar, self.measured_before.figures, self.measured_after.figures
+        return acceptance.lines(bar, before, after, earlier(self.standing, self.measured_standing))
 
     @property
     def may_be_approved(self) -> bool:
@@ -122,17 +126,11 @@ class Comparison:
         ]
 
 
-def realigned_checkpoints(session: Session, project: Project) -> Sequence[Checkpoint]:
-    """The newest first."""
-    return session.scalars(
-        select(Checkpoint)
-        .where(Checkpoint.project_id == project.id, Checkpoint.origin == Origin.REALIGNED)
-        .order_by(Checkpoint.number.desc())
-    ).all()
-
-
 def compare(session: Session, after: Checkpoint) -> Comparison:
-    """Two statements; the figures are those of the newest reports on test images, else on validation images."""
+    """The figures are those of the newest reports on test images, else on validation images.
+
+    Two statements, and one more where the checkpoint before was realigned itself.
+    """
     rows = session.execute(
         select(Checkpoint, Run.parameters, Run.result[TRUST], Run.result[GUARD])
         .select_from(Run)
@@ -142,7 +140,11 @@ def compare(session: Session, after: Checkpoint) -> Comparison:
     family, (_, parameters, trust, guard) = [row[0] for row in rows], rows[0]
     before = next(each for each in family if each.id == after.parent_id)
     control = next((each for each in family if each.origin is Origin.CONTROL and each.run_id == after.run_id), None)
-    newest = newest_reports(session, [each.id for each in family])
+    standing = None
+    if before.origin is Origin.REALIGNED:
+        project = session.get_one(Project, before.project_id)
+        standing = standing_before(known_of(session, [project])[project.id].made, before.id)
+    newest = newest_reports(session, [each.id for each in (*family, standing) if each])
     split = Split.TEST if (after.id, Split.TEST) in newest else Split.VALIDATION
     return Comparison(
         after=after,
@@ -153,9 +155,23 @@ def compare(session: Session, after: Checkpoint) -> Comparison:
         measured_before=newest.get((before.id, split)),
         measured_after=newest.get((after.id, split)),
         measured_control=newest.get((control.id, split)) if control else None,
+        standing=standing,
+        measured_standing=newest.get((standing.id, split)) if standing else None,
         trust=record_in(trust),
         guard=GuardRecord.model_validate(guard) if guard else None,
     )
+
+
+def explained_like_before(session: Session, comparison: Comparison) -> AnalysisParameters:
+    """To explain the realigned checkpoint as the one before was explained for this realignment."""
+    critique = session.get_one(Run, comparison.parameters.critique_id)
+    analysis = session.get_one(Run, UUID(critique.parameters["analysis_id"]))
+    asked = AnalysisParameters.model_validate(analysis.parameters)
+    return asked.model_copy(update={"checkpoint_id": comparison.after.id})
+
+
+def earlier(standing: Checkpoint | None, measured: Measured | None) -> acceptance.Earlier | None:
+    return acceptance.Earlier(standing.number, measured.figures) if standing and measured else None
 
 
 def newest_reports(session: Session, checkpoint_ids: Sequence[UUID]) -> dict[tuple[UUID, Split], Measured]:

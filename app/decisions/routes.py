@@ -15,7 +15,7 @@ from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
 from app.languages.catalogue import gettext
 from app.models import Checkpoint, Origin, Project, Role, Run, User
-from app.projects.queries import LoopState, Step, loop_state
+from app.projects.queries import LoopState, Step, loop_state, newest_analysis
 from app.projects.work import unfinished_run
 from app.review.blind import blind_cases_left
 from app.runs.actions import start_once
@@ -41,7 +41,7 @@ def show_comparison(
     request: Request, session: DBSession, user: Clinician, project: CurrentProject, checkpoint: UUID | None = None
 ) -> Response:
     loop = loop_state(session, project)
-    candidates = queries.realigned_checkpoints(session, project)
+    candidates = [each.checkpoint for each in loop.made if each.checkpoint.origin is Origin.REALIGNED]
     after = next((each for each in candidates if checkpoint in {None, each.id}), None)
     if after is None:
         return page(
@@ -89,6 +89,7 @@ def show_page(
         under_bar=gettext(UNDER_BAR),
         meanings={answer: gettext(meaning) for answer, meaning in MEANINGS.items()},
         others=others or [],
+        explained=newest_analysis(session, project, comparison.after),
         may_export=user.role.value != "clinician",
         blind=is_to_read_blind(session, comparison, user),
         error=error,
@@ -150,6 +151,14 @@ def measure_both(session: DBSession, user: Engineer, project: CurrentProject, ch
     )
     run = start_once(session, project.id, parameters, user.id)
     return RedirectResponse(f"/runs/{run.id}", 303)
+
+
+@router.post("/compare/{checkpoint_id}/explain")
+def explain_realigned(session: DBSession, user: Clinician, project: CurrentProject, checkpoint: Realigned) -> Response:
+    """The next round begins with it: what a model looks at whose shortcut is gone."""
+    parameters = queries.explained_like_before(session, queries.compare(session, checkpoint))
+    start_once(session, project.id, parameters, user.id)
+    return RedirectResponse(f"/projects/{project.id}/behaviour", 303)
 
 
 @router.post("/compare/{checkpoint_id}/decision")

@@ -1,22 +1,20 @@
 """Where a project stands in the loop, and the newest of everything that stands."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import cached_property
 from uuid import UUID
 
-from sqlalchemy import Select, and_, distinct, exists, func, literal, or_, select, union_all
+from sqlalchemy import Select, distinct, exists, func, literal, select, union_all
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from app.check.standing import Standing, proof, standing_by
+from app.check.standing import Standing
 from app.languages.catalogue import gettext, msgid
 from app.models import (
     Answer,
     Checkpoint,
     Critique,
-    Decision,
     Kind,
     Origin,
     Project,
@@ -26,11 +24,19 @@ from app.models import (
     State,
     Verdict,
 )
+from app.projects.known import (
+    BESIDE,
+    Known,
+    Made,
+    is_explanation,
+    known_of,
+    may_be_current,
+    newest_run,
+    runs_of_the_loop,
+)
+from app.projects.rounds import rounds_of
 from app.review.answers import is_judged
-from app.runs.queries import WITHOUT_RESULT
 
-# Work beside the loop: no step waits for it.
-BESIDE = (Kind.TRIAL, Kind.CALIBRATION, Kind.CONSENSUS, Kind.CHECK, Kind.HONEYPOT)
 AT_ONCE = 100  # of the selects that databases put together in one statement
 REVIEW_SAMPLE = 24  # clusters that a person should have read before the verdicts are used
 
@@ -85,12 +91,22 @@ class LoopState:
     critique: Run | None  # of that analysis under the newest specification
     realigned: Checkpoint | None  # from that critique
     lvlm: Standing  # whether its words are those of a checked LVLM
+    made: Sequence[Made]  # all checkpoints, the newest first
+
+    @cached_property
+    def rounds(self) -> dict[UUID, int]:
+        """By checkpoint, the round that begins with it."""
+        return rounds_of(each.checkpoint for each in self.made)
+
+    @property
+    def round(self) -> int:
+        """Of the checkpoint that the loop starts from."""
+        return self.rounds[self.checkpoint.id] if self.checkpoint else 1
 
 
 def current_checkpoint(session: Session, project: Project) -> Checkpoint | None:
     """The one that the loop starts from."""
-    made = known_of(session, [project])[project.id].made
-    return next((each.checkpoint for each in made if may_be_current(each)), None)
+    return loop_state(session, project).checkpoint
 
 
 def succeeded(project: Project, kind: Kind) -> Select[Run]:
@@ -203,100 +219,6 @@ def clusters_read(critique: Run) -> Select[int]:
     )
 
 
-@dataclass(frozen=True)
-class Made:
-    """A checkpoint and the newest decision on it; ``approved`` is None where nobody has decided."""
-
-    checkpoint: Checkpoint
-    approved: bool | None
-
-
-@dataclass(frozen=True)
-class Known:
-    """All checkpoints of a project, the newest first, its newest specification, and where its LVLM stands."""
-
-    made: Sequence[Made]
-    specification_id: UUID | None
-    lvlm: Standing
-
-
-def known_of(session: Session, projects: Sequence[Project]) -> dict[UUID, Known]:
-    """By project, in one statement for them all."""
-    approved = (
-        select(Decision.approved)
-        .where(Decision.checkpoint_id == Checkpoint.id)
-        .order_by(Decision.created_at.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    specification = (
-        select(Specification.id)
-        .where(Specification.project_id == Project.id)
-        .order_by(Specification.version.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    proven = [column.label(f"proof_{number}") for number, column in enumerate(proof())]
-    asked = Project.id.in_([project.id for project in projects])
-    # Else a database may look for the proof, in results that are long, once more for every checkpoint.
-    once = select(Project.id, specification.label("specification"), *proven).where(asked).cte("of_project")
-    told = once.prefix_with("MATERIALIZED").c
-    found = session.execute(
-        select(told.id, told.specification, Checkpoint, approved, *(told[column.name] for column in proven))
-        .outerjoin(Checkpoint, Checkpoint.project_id == told.id)
-        .order_by(Checkpoint.number.desc())
-    ).all()
-    rows = grouped(found)
-    return {
-        project.id: Known(
-            made=[Made(checkpoint, decided) for _, _, checkpoint, decided, *_ in mine if checkpoint is not None],
-            specification_id=mine[0][1],
-            lvlm=standing_by(project, *mine[0][4:]),
-        )
-        for project in projects
-        if (mine := rows[project.id])  # the outer join leaves one row at least
-    }
-
-
-def grouped(rows: Iterable[Sequence[Any]]) -> dict[UUID, list[Sequence[Any]]]:
-    """By their first column, in their order."""
-    groups: dict[UUID, list[Sequence[Any]]] = defaultdict(list)
-    for row in rows:
-        groups[row[0]].append(row)
-    return groups
-
-
-def runs_of_the_loop(session: Session, projects: Sequence[Project]) -> dict[UUID, list[Run]]:
-    """Those under way, and the finished steps of the loop, the newest first; without their results, which are long."""
-    under_way = and_(Run.state.in_([State.QUEUED, State.RUNNING]), Run.kind.not_in(BESIDE))
-    steps = and_(Run.state == State.SUCCEEDED, Run.kind.in_([Kind.ANALYSIS, Kind.CRITIQUE, Kind.REALIGNMENT]))
-    found = session.scalars(
-        select(Run)
-        .where(Run.project_id.in_([project.id for project in projects]), or_(under_way, steps))
-        .order_by(Run.created_at.desc())
-        .options(*WITHOUT_RESULT)
-    )
-    runs: dict[UUID, list[Run]] = defaultdict(list)
-    for run in found:
-        runs[run.project_id].append(run)
-    return runs
-
-
-def newest_run(runs: Sequence[Run], kind: Kind, **parameters: UUID | None) -> Run | None:
-    """The newest finished one of that kind with those parameters."""
-    wanted = {name: str(value) for name, value in parameters.items()}
-    return next(
-        (
-            run
-            for run in runs
-            if run.kind is kind
-            and run.state is State.SUCCEEDED
-            and all(run.parameters.get(name) == value for name, value in wanted.items())
-        ),
-        None,
-    )
-
-
 def loop_state(session: Session, project: Project) -> LoopState:
     """Judged for the current checkpoint and the newest specification: a step that rests on older ones is not done.
 
@@ -326,7 +248,8 @@ class Reached:
 
 
 def reached_in(told: Known, runs: Sequence[Run]) -> Reached:
-    checkpoint = next((each.checkpoint for each in told.made if may_be_current(each)), None)
+    explained = {run.parameters["checkpoint_id"] for run in runs if is_explanation(run)}
+    checkpoint = next((each.checkpoint for each in told.made if may_be_current(each, explained)), None)
     analysis = newest_run(runs, Kind.ANALYSIS, checkpoint_id=checkpoint.id) if checkpoint else None
     asked = {"analysis_id": analysis.id, "specification_id": told.specification_id} if analysis else {}
     critique = newest_run(runs, Kind.CRITIQUE, **asked) if asked else None
@@ -343,7 +266,7 @@ def state_of(project: Project, told: Known, reached: Reached, read: Collection[U
     critique, realigned = reached.critique, reached.realigned
     steps = {
         Step.UNDERSTAND: reached.analysis is not None,
-        Step.SPECIFY: told.specification_id is not None,
+        Step.SPECIFY: is_specified(told, reached),
         Step.REVIEW: realigned is not None or (critique is not None and critique.id in read),
         Step.REALIGN: realigned is not None,
         Step.DECIDE: realigned is not None and realigned.approved is not None,
@@ -360,14 +283,18 @@ def state_of(project: Project, told: Known, reached: Reached, read: Collection[U
         critique=critique,
         realigned=realigned.checkpoint if realigned else None,
         lvlm=told.lvlm,
+        made=told.made,
     )
 
 
-def may_be_current(made: Made) -> bool:
-    """The loop starts from the newest given or trained, or realigned and approved since."""
-    if made.checkpoint.origin is Origin.REALIGNED:
-        return made.approved is True
-    return made.checkpoint.origin in {Origin.IMPORTED, Origin.TRAINED}
+def is_specified(told: Known, reached: Reached) -> bool:
+    """In a later round the words are looked at again: new ones are written, or the critic is asked under the old."""
+    if told.specified_at is None or reached.checkpoint is None or reached.checkpoint.origin is not Origin.REALIGNED:
+        return told.specified_at is not None
+    if reached.analysis is None:
+        return False
+    explained_at = reached.analysis.finished_at or reached.analysis.created_at
+    return reached.critique is not None or told.specified_at > explained_at
 
 
 def is_realigned_by(run: Run, checkpoint: Checkpoint) -> bool:
@@ -388,11 +315,14 @@ def next_action(
         return NextAction(gettext("Add images and a checkpoint"), f"/projects/{project.id}/behaviour")
     if decided:
         return NextAction(gettext("Go round again"), f"/projects/{project.id}/specification")
+    is_later_round = checkpoint.origin is Origin.REALIGNED
     labels = {
         Step.UNDERSTAND: gettext("Explain checkpoint %(number)s", number=checkpoint.number),
-        Step.SPECIFY: gettext("Write the specification"),
+        Step.SPECIFY: gettext("Say what is new") if is_later_round else gettext("Write the specification"),
         Step.REVIEW: gettext("Review the verdicts") if critique else gettext("Begin the review"),
         Step.REALIGN: gettext("Realign the checkpoint"),
         Step.DECIDE: gettext("Sign the decision"),
     }
+    if current is Step.UNDERSTAND and is_later_round:  # its page would show the round before
+        return NextAction(labels[current], f"/projects/{project.id}/behaviour/new")
     return NextAction(labels[current], f"/projects/{project.id}/{current.path}")

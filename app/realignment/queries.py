@@ -9,9 +9,10 @@ from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session, joinedload
 
 from app.decisions import acceptance
-from app.decisions.queries import Measured, newest_reports
+from app.decisions.queries import Measured, earlier, newest_reports
 from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Split, State, VerdictValue
 from app.models.trust_record import KEY, TrustRecord
+from app.projects.known import known_of, standing_before
 from app.realignment.ingredients import newest_rows
 from app.review.standing import standings
 from app.runs.parameters import RealignmentParameters
@@ -30,13 +31,14 @@ class Outcome:
     checkpoint: Checkpoint
     before: Measured | None
     after: Measured | None
+    earlier: acceptance.Earlier | None
     trust: TrustRecord | None
 
     @property
     def lines(self) -> list[acceptance.Line]:
         if self.before is None or self.after is None:
             return []
-        return acceptance.lines(self.parameters.bar, self.before.figures, self.after.figures)
+        return acceptance.lines(self.parameters.bar, self.before.figures, self.after.figures, self.earlier)
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,22 @@ def outcomes_of(session: Session, past: Sequence[Past]) -> list[Outcome]:
     finished = {each.run.id: each for each in past if each.run.state is State.SUCCEEDED}
     if not finished:
         return []
-    made = session.scalars(
-        select(Checkpoint)
-        .where(Checkpoint.run_id.in_(finished), Checkpoint.origin == Origin.REALIGNED)
-        .order_by(Checkpoint.number.desc())
-    ).all()
-    ids = {each.id for each in made} | {each.parent_id for each in made if each.parent_id}
-    reports = newest_reports(session, list(ids))
-    return [outcome(finished, checkpoint, reports) for checkpoint in made]
+    project = session.get_one(Project, past[0].run.project_id)
+    made = known_of(session, [project])[project.id].made
+    realigned = [each.checkpoint for each in made if each.checkpoint.origin is Origin.REALIGNED]
+    mine = [each for each in realigned if each.run_id in finished]
+    standing = {each.id: standing_before(made, each.parent_id) for each in mine if each.parent_id}
+    wanted = {each.id for each in mine} | {each.parent_id for each in mine if each.parent_id}
+    reports = newest_reports(session, [*wanted, *(each.id for each in standing.values() if each)])
+    return [outcome(finished, each, standing[each.id], reports) for each in mine]
 
 
-def outcome(past: dict[UUID, Past], checkpoint: Checkpoint, reports: dict[tuple[UUID, Split], Measured]) -> Outcome:
+def outcome(
+    past: dict[UUID, Past],
+    checkpoint: Checkpoint,
+    standing: Checkpoint | None,
+    reports: dict[tuple[UUID, Split], Measured],
+) -> Outcome:
     assert checkpoint.run_id is not None
     assert checkpoint.parent_id is not None
     run, trust = past[checkpoint.run_id].run, past[checkpoint.run_id].trust
@@ -100,6 +107,7 @@ def outcome(past: dict[UUID, Past], checkpoint: Checkpoint, reports: dict[tuple[
         checkpoint,
         reports.get((checkpoint.parent_id, split)),
         reports.get((checkpoint.id, split)),
+        earlier(standing, reports.get((standing.id, split)) if standing else None),
         trust,
     )
 

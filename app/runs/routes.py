@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from app.deps import Clinician, DBSession, find_project, page, refuse_to_run
 from app.models import Run
 from app.projects.queries import loop_state
+from app.projects.rounds import round_of
 from app.runs.actions import cancel_run
 from app.runs.curves import curves_of
 from app.runs.progress import STEPS, is_preview, result_url
@@ -36,12 +37,14 @@ def show_run(request: Request, session: DBSession, run: CurrentRun) -> Response:
     if is_preview(run):  # a draft has no page of a project
         return RedirectResponse(result_url(run), 303)
     project = find_project(session, run.project_id)
+    loop = loop_state(session, project)
     return page(
         request,
         "runs/run.html",
         run=run,
         project=project,
-        loop=loop_state(session, project),
+        loop=loop,
+        round=round_of(session, run, loop.rounds),
         step=STEPS.get(run.kind),
         curves=curves_of(epochs_of(session, run), delivered_epoch(session, run)),
     )

@@ -63,8 +63,8 @@ def start_critique(
     thresholds: tuple[float, float] = THRESHOLDS,
 ) -> Run:
     """Asks the critic about every explanation; a critique of the same that is under way is not started twice."""
-    running = queries.newest_critique_run(session, project, version)
-    if running is not None and not running.state.is_final and running.parameters["analysis_id"] == str(analysis.id):
+    running = queries.newest_critique_run(session, project, version, analysis)
+    if running is not None and not running.state.is_final:
         return running
     parameters = CritiqueParameters(
         analysis_id=analysis.id,

@@ -83,18 +83,17 @@ def explanations_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, Explana
     return {row.id: row for row in rows}
 
 
-def newest_critique_run(session: Session, project: Project, version: Specification | None) -> Run | None:
-    """The newest critique under this version, whatever its state."""
+def newest_critique_run(
+    session: Session, project: Project, version: Specification | None, analysis: Run | None = None
+) -> Run | None:
+    """The newest critique under this version, whatever its state; of this analysis alone where one is given."""
     if version is None:
         return None
-    return session.scalar(
-        select(Run)
-        .where(
-            Run.project_id == project.id,
-            Run.kind == Kind.CRITIQUE,
-            Run.parameters["specification_id"].as_string() == str(version.id),
-        )
-        .order_by(Run.created_at.desc())
-        .limit(1)
-        .options(*WITHOUT_RESULT)
+    query = select(Run).where(
+        Run.project_id == project.id,
+        Run.kind == Kind.CRITIQUE,
+        Run.parameters["specification_id"].as_string() == str(version.id),
     )
+    if analysis is not None:
+        query = query.where(Run.parameters["analysis_id"].as_string() == str(analysis.id))
+    return session.scalar(query.order_by(Run.created_at.desc()).limit(1).options(*WITHOUT_RESULT))

@@ -86,7 +86,7 @@ def show_words(
         versions=versions,
         newest=newest,
         authors=queries.authors_of(session, versions),
-        critique=queries.newest_critique_run(session, project, newest),
+        critique=queries.newest_critique_run(session, project, newest, loop.analysis),
         speaker=speaker_of(project.lvlm),
         saved=saved,
         changed=differences(overtaken, newest, project.classes) if overtaken and newest else None,

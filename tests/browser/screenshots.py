@@ -20,6 +20,7 @@ from tests.browser.test_new_project import choose, look
 from tests.checked import add_check, plant
 from tests.drawn import DIGITS
 from tests.factories import PASSWORD, Loop
+from tests.second_round import explain, second_realignment
 from tests.trusted import add_bar, read_sample
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
@@ -223,6 +224,20 @@ def test_picture_what_comes_first_and_what_goes_wrong(
         page.goto(address if name != "404" else f"/projects/{knees.project.id}{address}")
         picture(page, f"error-{name}", width, scheme)
     complaints.heard.clear()  # they are what was brought about
+
+
+@either
+@pytest.mark.parametrize("width", WIDTHS)
+def test_picture_a_second_round(open_as: Callable[..., Page], knees: Loop, width: int, scheme: str) -> None:
+    explain(knees)
+    page = open_as(knees.clinician, "/", width=width, scheme=scheme)
+    for name in ("behaviour", "specification", "compare"):
+        page.goto(f"/projects/{knees.project.id}/{name}")
+        picture(page, f"{name}-round-2", width, scheme)
+    second_realignment(knees)
+    for name in ("realign", "compare"):
+        page.goto(f"/projects/{knees.project.id}/{name}")
+        picture(page, f"{name}-after-round-2", width, scheme)
 
 
 @either

@@ -14,6 +14,7 @@ from tests import factories
 from tests.browser.conftest import Complaints
 from tests.drawn import DIGITS
 from tests.factories import PASSWORD, Loop
+from tests.second_round import explain
 from tests.trusted import add_bar
 
 pytestmark = pytest.mark.browser
@@ -228,4 +229,18 @@ def test_axe_finds_nothing_on_any_page(
         page.goto(address(loop, rest))
         for folded in page.locator("main details:not(.menu)").all():
             folded.evaluate("details => { details.open = true }")
+        check_access(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_second_round(
+    open_as: Callable[..., Page], loop: Loop, check_access: Callable[[Page], None], scheme: str
+) -> None:
+    page = open_as(loop.clinician, address(loop, "compare"), scheme=scheme)
+    page.get_by_role("button", name="Explain this model").click()
+    expect(page.get_by_text("waiting for a worker")).to_be_visible()
+    explain(loop)
+    for rest in ("behaviour", "specification", "compare"):
+        page.goto(address(loop, rest))
+        expect(page.locator("header .badge")).to_have_text("Round 2")
         check_access(page)
