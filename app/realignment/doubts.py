@@ -21,7 +21,7 @@ from app.models.figures import Estimate
 from app.realignment.ingredients import Ingredients, ingredients_after
 from app.review.standing import newest_consensus
 from app.statistics import wilson
-from app.trust.figures import whole_of
+from app.trust.figures import kappa_of
 
 # One in five is held out to choose the epoch by: with fewer not even one could be, beside five to learn from.
 LEAST_PICTURES = 6
@@ -77,7 +77,7 @@ def found_of(session: Session, critique: Run) -> Found:
     consensus_id, fell_back, difference = rows[0][2:] if rows else (None, None, None)
     return Found(
         ingredients=ingredients_after(session, critique, consensus_id),
-        kappa=whole_of(session, critique).kappa,
+        kappa=kappa_of(session, critique),
         fell_back=fell_back or "",
         differ=differ(difference),
         without=[name for name, is_explained, *_ in rows if not is_explained],

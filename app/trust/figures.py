@@ -92,6 +92,16 @@ def whole_of(session: Session, critique: Run) -> Agreement:
     return agreement_on(gettext("All classes"), blind_cases(session, critique), NOBODY)
 
 
+def kappa_of(session: Session, critique: Run) -> Estimate:
+    """That of ``whole_of`` alone: the intervals of the other figures take time."""
+    return kappa_on(blind_cases(session, critique), NOBODY)
+
+
+def kappa_on(cases: Sequence[Case], without: str) -> Estimate:
+    """Of the judge with its readers."""
+    return cohens_kappa([pair for case in cases if (pair := case.pair)]) if cases else Estimate(missing=without)
+
+
 def blind_cases(session: Session, critique: Run) -> list[Case]:
     blind = blind_answers(critique)
     rows = session.execute(
@@ -133,7 +143,7 @@ def agreement_on(name: str, cases: Sequence[Case], without: str) -> Agreement:
         readings=len(answers),
         sensitivity=found(pairs, Answer.SPURIOUS, NONE_SPURIOUS if cases else without),
         specificity=found(pairs, Answer.RELEVANT, NONE_RELEVANT if cases else without),
-        kappa=cohens_kappa(pairs) if cases else Estimate(missing=without),
+        kappa=kappa_on(cases, without),
         uncertain=share([case.judged is VerdictValue.UNCERTAIN for case in cases], without),
         cant_tell=share([answer is Answer.CANT_TELL for answer in answers], without),
         differ=share([len(set(case.answers.values())) > 1 for case in several], ALONE if cases else without),
