@@ -99,7 +99,7 @@ def show_page(
 
 
 def is_to_read_blind(session: Session, comparison: queries.Comparison, user: User) -> bool:
-    """Whether how the judge did has to be kept from this person for now."""
+    """Whether how the judge did has to be kept from this person until they have read blind."""
     if comparison.trust is None or user.role is not Role.CLINICIAN:
         return False
     return blind_cases_left(session, session.get_one(Run, comparison.parameters.critique_id), user) > 0

@@ -12,7 +12,7 @@ from app.decisions import acceptance
 from app.decisions.queries import Measured, earlier, newest_reports
 from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Split, State, VerdictValue
 from app.models.trust_record import KEY, TrustRecord
-from app.projects.known import known_of, standing_before
+from app.projects.known import Made, standing_before
 from app.realignment.ingredients import newest_rows
 from app.review.standing import standings
 from app.runs.parameters import RealignmentParameters
@@ -76,13 +76,11 @@ def seconds_an_epoch(past: Sequence[Past]) -> float | None:
     return next((each.seconds_an_epoch for each in past if each.seconds_an_epoch), None)
 
 
-def outcomes_of(session: Session, past: Sequence[Past]) -> list[Outcome]:
-    """What those that succeeded gave."""
+def outcomes_of(session: Session, past: Sequence[Past], made: Sequence[Made]) -> list[Outcome]:
+    """What those that succeeded gave. made: all checkpoints of the project, the newest first."""
     finished = {each.run.id: each for each in past if each.run.state is State.SUCCEEDED}
     if not finished:
         return []
-    project = session.get_one(Project, past[0].run.project_id)
-    made = known_of(session, [project])[project.id].made
     realigned = [each.checkpoint for each in made if each.checkpoint.origin is Origin.REALIGNED]
     mine = [each for each in realigned if each.run_id in finished]
     standing = {each.id: standing_before(made, each.parent_id) for each in mine if each.parent_id}

@@ -47,7 +47,7 @@ def show_realignment(request: Request, session: DBSession, user: Clinician, proj
         seconds_an_epoch=queries.seconds_an_epoch(past),
         run=unfinished,
         curves=curves_of(epochs_of(session, unfinished), delivered_epoch(session, unfinished)) if unfinished else [],
-        outcomes=queries.outcomes_of(session, past),
+        outcomes=queries.outcomes_of(session, past, loop.made),
         lock=lock.told(blind=blind),
         against=list(dict.fromkeys(each.told(blind=blind) for each in against)),
         owns=owns(user, project),

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from app.db import reading, transaction
 from app.models import Answer, Critique, Epoch, Kind, Project, Review, Run, State, User, Verdict, VerdictValue
+from app.projects.queries import loop_state
 from app.realignment.ingredients import ingredients_of
 from app.realignment.queries import Outcome, outcomes_of, past_of
 from app.runs.actions import cancel_run
@@ -223,7 +224,7 @@ def test_a_training_under_way_shows_its_curves(loop: Loop, page: Browser) -> Non
 
 def outcome(loop: Loop) -> Outcome:
     with reading() as session:
-        (found,) = outcomes_of(session, past_of(session, loop.project))
+        (found,) = outcomes_of(session, past_of(session, loop.project), loop_state(session, loop.project).made)
     return found
 
 
