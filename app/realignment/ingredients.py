@@ -34,17 +34,23 @@ class Ingredients:
         return self.spurious + self.relevant + self.uncertain
 
 
-def ingredients_of(session: Session, critique: Run) -> Ingredients:
-    return ingredients_after(session, critique, session.scalar(select(newest_consensus(critique.id))))
+def ingredients_of(session: Session, critique: Run, closed: Collection[UUID] = frozenset()) -> Ingredients:
+    """closed: clusters of which people's word is not to be told, as in ``standings``."""
+    return counted_up(session, newest_rows(session, critique, closed))
 
 
 def ingredients_after(session: Session, critique: Run, consensus: UUID | None) -> Ingredients:
-    """Counted where the verdicts lie: there may be hundreds of thousands. consensus: the newest one done."""
-    silent, spoken = standing_rows(critique, consensus)
+    """consensus: the newest one done."""
+    return counted_up(session, standing_rows(critique, consensus))
+
+
+def counted_up(session: Session, rows: tuple[Rows, Rows]) -> Ingredients:
+    """rows: of ``standing_rows``. Counted where the verdicts lie: there may be hundreds of thousands."""
+    silent, spoken = rows
     # A picture of which people spoke in part counts once: with its other clusters.
     known = silent.subquery().c
-    rows = session.execute(union_all(counted(silent), counted(spoken, known))).all()
-    return Ingredients(*(int(sum(column)) for column in zip(*rows, strict=True)))
+    found = session.execute(union_all(counted(silent), counted(spoken, known))).all()
+    return Ingredients(*(int(sum(column)) for column in zip(*found, strict=True)))
 
 
 def counted(rows: Rows, known: Columns | None = None) -> Select[int, *tuple[int, ...]]:

@@ -36,6 +36,7 @@ def show_realignment(request: Request, session: DBSession, user: Clinician, proj
     lock = lock_of(session, critique) if critique else Lock()
     against = doubts(found) if found else []
     blind = bool(critique and (against or not lock.is_open) and blind_cases_left(session, critique, user))
+    closed = closed_to(session, critique, user) if critique else frozenset()
     return page(
         request,
         "realignment/realignment.html",
@@ -43,7 +44,8 @@ def show_realignment(request: Request, session: DBSession, user: Clinician, proj
         step=Step.REALIGN,
         loop=loop,
         critique=critique,
-        ingredients=found.ingredients if found else None,
+        ingredients=ingredients_of(session, critique, closed) if critique and closed else found and found.ingredients,
+        closed=len(closed),
         seconds_an_epoch=queries.seconds_an_epoch(past),
         run=unfinished,
         curves=curves_of(epochs_of(session, unfinished), delivered_epoch(session, unfinished)) if unfinished else [],

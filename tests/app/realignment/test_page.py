@@ -146,12 +146,21 @@ def test_a_second_reader_sees_the_pictures_without_what_others_said_until_they_h
         found = re.findall(r"/pictures/explanations/([^/]*)/overlay.*?<figcaption(.*?)</figcaption>", text, re.DOTALL)
         return text, {name: [int(each) for each in re.findall(r"cluster-(\d)", said)] for name, said in found}
 
+    def counted(user: User) -> tuple[int, bool]:
+        text = signed_in(user).get(address(loop)).text
+        count = re.search(r'realign/pictures">(\d+)</a>', text)
+        assert count is not None
+        return int(count[1]), "2 regions wait for your second reading" in text
+
     text, seen = shown(loop.clinician)
     assert "2 regions wait for your second reading" in text
+    everything = counted(bo)[0]
+    assert counted(loop.clinician) == (everything - 2, True)
     for name, numbers in pictures.items():
         assert not set(numbers) & set(seen.get(name, []))
     for whoever in (bo, loop.engineer):
         text, seen = shown(whoever)
+        assert counted(whoever) == (everything, False)
         assert "second reading" not in text
         assert all(set(numbers) <= set(seen.get(name, [])) for name, numbers in pictures.items())
     with transaction() as session:
@@ -159,6 +168,7 @@ def test_a_second_reader_sees_the_pictures_without_what_others_said_until_they_h
             say(session, loop.critique, loop.clinician, cluster_id, Answer.SPURIOUS, blind=False)
     text, seen = shown(loop.clinician)
     assert "second reading" not in text
+    assert counted(loop.clinician) == (everything, False)
     assert all(set(numbers) <= set(seen.get(name, [])) for name, numbers in pictures.items())
 
 
