@@ -4,6 +4,7 @@ The epochs of the correction come first, and the guard chooses one of them. Then
 same batches without correction, up to that epoch. The shards of the epochs that nobody needs any more do nothing.
 """
 
+import re
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,7 @@ from worker.vision import checkpoints
 
 CONTROL: Loss = "control"
 CHOSEN = "chosen"  # where a shard names the epoch that the guard chose, once the correction has ended
+REALIGNED = re.compile(r"(?P<name>.*), realigned( (?P<times>\d+) times)?", re.DOTALL)
 # Alignment images that are explained anew after each epoch: enough for a curve, quick enough to wait for.
 WATCHED = 16
 
@@ -218,9 +220,8 @@ def evidence(model: nn.Module, loaded: Loaded, aligned: AlignmentImages, baselin
 def aligned_checkpoint(parent: Checkpoint, loss: Loss, weights: str) -> Made:
     """It is explained by its parent's method: the architecture, which completeness depends on, is the same."""
     channels = 1 if parent.channels == 1 else 3
-    name = f"{parent.name}, without correction" if loss == CONTROL else f"{parent.name}, realigned"
     return Made(
-        name=name,
+        name=name_after(parent, loss),
         origin=Origin.CONTROL if loss == CONTROL else Origin.REALIGNED,
         architecture=parent.architecture,
         input=Input(size=parent.size, channels=channels, mean=tuple(parent.mean), std=tuple(parent.std)),
@@ -228,6 +229,15 @@ def aligned_checkpoint(parent: Checkpoint, loss: Loss, weights: str) -> Made:
         choice=Choice(parent.attribution, parent.completeness_error, parent.attribution_reason),  # type: ignore[arg-type]
         parent_id=parent.id,
     )
+
+
+def name_after(parent: Checkpoint, loss: Loss) -> str:
+    """A name that does not grow with the rounds."""
+    if loss == CONTROL:
+        return f"{parent.name}, without correction"
+    if found := REALIGNED.fullmatch(parent.name):
+        return f"{found['name']}, realigned {int(found['times'] or 1) + 1} times"
+    return f"{parent.name}, realigned"
 
 
 def counts(correction: Correction) -> dict[str, int]:

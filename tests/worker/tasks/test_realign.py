@@ -12,6 +12,7 @@ from tests.worker.tasks import small
 from worker.method import guard
 from worker.tasks import engine
 from worker.tasks.here import run_here
+from worker.tasks.realign import CONTROL, name_after
 from worker.vision import checkpoints
 
 pytestmark = pytest.mark.usefixtures("sqlite")
@@ -122,3 +123,20 @@ def test_what_no_epoch_keeps_is_delivered_and_marked(asked):
     assert len(points(run)) == record(run).trained == 4
     assert record(run).held_out > 0
     assert record(run).agreement.n > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("knees", "knees, realigned"),
+        ("knees, realigned", "knees, realigned 2 times"),
+        ("knees, realigned 9 times", "knees, realigned 10 times"),
+        ("knees, realigned by Bo", "knees, realigned by Bo, realigned"),
+    ],
+)
+def test_a_name_says_how_often_its_checkpoint_was_realigned(name, after):
+    assert name_after(Checkpoint(name=name), "consistency") == after
+
+
+def test_the_name_of_a_control_says_that_nothing_was_corrected():
+    assert name_after(Checkpoint(name="knees, realigned"), CONTROL) == "knees, realigned, without correction"
