@@ -97,7 +97,7 @@ def matching(asked: Filter) -> Select[AuditEntry]:
 def lines_of(entry: AuditEntry) -> list[Line]:
     if entry.action is Action.WROTE:
         return []
-    names = [*entry.before, *(name for name in entry.after if name not in entry.before)]
+    names = [name for name in {**entry.before, **entry.after} if name != "id"]  # which stands above them
     return [Line(name, spans(entry.before.get(name), entry.after.get(name))) for name in names]
 
 

@@ -100,6 +100,12 @@ def test_a_change_is_shown_as_what_went_and_what_came_and_never_as_markup(admin:
 
 
 @pytest.mark.usefixtures("database")
+def test_the_id_of_what_was_added_is_told_once(admin: Browser, loop: Loop) -> None:
+    text = admin.get(f"/audit?what=project&project={loop.project.id}").text
+    assert text.count(f"<dt>id</dt><dd>{loop.project.id}</dd>") == 1
+    assert text.count("<dt>id</dt>") == text.count("<dl")
+
+
 def test_a_page_s_change_names_the_person_who_made_it(loop: Loop, signed_in: Callable[[User], Browser]) -> None:
     page = signed_in(loop.clinician)
     form = page.get(f"/projects/{loop.project.id}/review").text
