@@ -14,7 +14,7 @@ from app.models.guard_record import KEY as GUARD
 from app.models.guard_record import GuardRecord
 from app.models.trust_record import KEY as TRUST
 from app.models.trust_record import TrustRecord
-from app.projects.known import known_of, standing_before
+from app.projects.known import Made, known_of, standing_before
 from app.runs.parameters import AnalysisParameters, RealignmentParameters
 from app.statistics import mcnemar
 from app.trust.lock import record_in
@@ -126,10 +126,11 @@ class Comparison:
         ]
 
 
-def compare(session: Session, after: Checkpoint) -> Comparison:
+def compare(session: Session, after: Checkpoint, made: Sequence[Made] = ()) -> Comparison:
     """The figures are those of the newest reports on test images, else on validation images.
 
-    Two statements, and one more where the checkpoint before was realigned itself.
+    Two statements, and one more where the checkpoint before was realigned itself and its project's are not given.
+    made: all checkpoints of the project, where they are known.
     """
     rows = session.execute(
         select(Checkpoint, Run.parameters, Run.result[TRUST], Run.result[GUARD])
@@ -142,8 +143,7 @@ def compare(session: Session, after: Checkpoint) -> Comparison:
     control = next((each for each in family if each.origin is Origin.CONTROL and each.run_id == after.run_id), None)
     standing = None
     if before.origin is Origin.REALIGNED:
-        project = session.get_one(Project, before.project_id)
-        standing = standing_before(known_of(session, [project])[project.id].made, before.id)
+        standing = standing_before(made or all_made(session, before.project_id), before.id)
     newest = newest_reports(session, [each.id for each in (*family, standing) if each])
     split = Split.TEST if (after.id, Split.TEST) in newest else Split.VALIDATION
     return Comparison(
@@ -160,6 +160,11 @@ def compare(session: Session, after: Checkpoint) -> Comparison:
         trust=record_in(trust),
         guard=GuardRecord.model_validate(guard) if guard else None,
     )
+
+
+def all_made(session: Session, project_id: UUID) -> Sequence[Made]:
+    project = session.get_one(Project, project_id)
+    return known_of(session, [project])[project.id].made
 
 
 def explained_like_before(session: Session, comparison: Comparison) -> AnalysisParameters:

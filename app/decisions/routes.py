@@ -53,7 +53,8 @@ def show_comparison(
             run=unfinished_run(session, project, Step.DECIDE),
         )
     others = [each for each in candidates if each is not after]
-    return show_page(request, session, project, user, queries.compare(session, after), loop=loop, others=others)
+    comparison = queries.compare(session, after, loop.made)
+    return show_page(request, session, project, user, comparison, loop=loop, others=others)
 
 
 def show_page(
