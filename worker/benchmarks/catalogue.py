@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from worker.benchmarks import artefacts, clustering, consensus, decoymnist, lvlm, pages
+from worker.benchmarks import artefacts, clustering, consensus, decoymnist, doubts, lvlm, pages
 from worker.benchmarks.alignment import run as alignment
 from worker.benchmarks.form import BenchmarkOptions, Figure, Report, commit, machine, show, write
 
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[BenchmarkOptions], list[Figure]]] = {
     "clustering": clustering.measure,
     "consensus": consensus.measure,
     "decoymnist": decoymnist.measure,
+    "doubts": doubts.measure,
     "lvlm": lvlm.measure,
     "pages": pages.measure,
 }

@@ -27,6 +27,7 @@ from worker.benchmarks.verdict_errors import Flags, erring
 from worker.method.consensus import Consensus, consensus, probe
 from worker.method.guard import Delivered, Validation, guarded
 from worker.method.masks import corrective_mask
+from worker.tasks.agree import WHY
 from worker.tasks.watched import bar_of
 
 
@@ -34,7 +35,8 @@ from worker.tasks.watched import bar_of
 class Agreed:
     """judged: (N,) the judge's verdicts, true for spurious; standing: what the consensus makes of them.
 
-    fell_back: why the consensus compared nothing, empty where it did; answers: how many clusters a person reviewed.
+    fell_back: why the consensus compared nothing, as its run stores it, empty where it did.
+    answers: how many clusters a person reviewed.
     """
 
     judged: Flags
@@ -70,7 +72,7 @@ def agreed_on(arm: Arm, prepared: Prepared) -> Agreed:
     said = erring(arm.error, data.truth, data.places, data.clusters.classes, prepared.seed)
     found = probe(data.clusters, said.words)
     answers = reviews(found, data.truth) if arm.reviewed else {}
-    return Agreed(said.verdicts, consensus(found, answers), found.fell_back, len(answers))
+    return Agreed(said.verdicts, consensus(found, answers), WHY[found.fell_back], len(answers))
 
 
 def found_before(agreed: Agreed, prepared: Prepared) -> Found:

@@ -70,6 +70,13 @@ def test_nothing_speaks_against_a_judge_that_is_right_and_much_against_one_that_
     assert "verdicts" in against("delivered_50", drawn) or "judge" in against("delivered_50", drawn)
 
 
+def test_words_that_follow_nothing_are_doubted_as_the_product_doubts_them(drawn) -> None:
+    """On features that say nothing of their clusters."""
+    features = drawn.clusters.clusters.features
+    features[:] = np.random.default_rng(2).standard_normal(features.shape)
+    assert "look like noise" in against("delivered_50", drawn)
+
+
 def test_what_is_found_before_is_counted_on_the_alignment_set(drawn) -> None:
     drawn.plan.classes = (*drawn.plan.classes, "never drawn")
     agreed = delivered.agreed_on(parsed("delivered_25"), drawn)
