@@ -66,7 +66,9 @@ cli.add_typer(words.words, name="lvlm")
 
 @cli.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="alignment, artefacts, clustering, consensus, decoymnist, lvlm, pages.")],
+    name: Annotated[
+        str, typer.Argument(help="alignment, artefacts, clustering, consensus, decoymnist, doubts, lvlm, pages.")
+    ],
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
     sets: Annotated[str, typer.Option(help="alignment: only these, with commas between.")] = "",

@@ -48,7 +48,7 @@ def test_a_run_prints_a_table_and_writes_the_one_form(
 
 
 def test_an_unknown_benchmark_is_refused_with_the_names_there_are() -> None:
-    named = "There are: alignment, artefacts, clustering, consensus, decoymnist, lvlm"
+    named = "There are: alignment, artefacts, clustering, consensus, decoymnist, doubts, lvlm"
     with pytest.raises(catalogue.UnknownBenchmarkError, match=rf"no benchmark 'x'. {named}"):
         catalogue.run("x", BenchmarkOptions())
 
