@@ -54,6 +54,9 @@ bench: .venv/test.stamp ## measure the method; the figures go to build/benchmark
 	$(BIN)/rightreasons benchmark decoymnist --seeds 3 --json build/benchmarks/decoymnist.json
 	$(BIN)/rightreasons benchmark lvlm --seeds 3 --json build/benchmarks/lvlm.json
 	$(BIN)/rightreasons benchmark pages --json build/benchmarks/pages.json
+	$(BIN)/rightreasons benchmark doubts --seeds 20 --json build/benchmarks/doubts.json
+	$(BIN)/rightreasons benchmark artefacts --seeds 3 --json build/benchmarks/artefacts.json
+	$(BIN)/rightreasons benchmark alignment --seeds 7 --json build/benchmarks/alignment.json
 
 screenshots: .venv/test.stamp ## picture every page into screenshots/
 	@RIGHTREASONS_CHROMIUM="$$($(BIN)/python tests/browser/chromium.py)" && export RIGHTREASONS_CHROMIUM && \
