@@ -6,10 +6,7 @@ consensus, so that it shows what each doubt would have kept from being trained. 
 anew for every seed; the clusters of a set are the same. Nobody has reviewed anything but those cases.
 """
 
-from dataclasses import replace
-
-from app.models.figures import Estimate
-from app.realignment.doubts import Found, judge_doubts
+from app.realignment.doubts import Found, is_chance, is_far, is_noise
 from app.realignment.ingredients import Ingredients
 from app.statistics import wilson
 from worker.benchmarks.alignment.delivered import blind_kappa
@@ -22,7 +19,8 @@ from worker.method.consensus import consensus, probe
 from worker.tasks.agree import WHY
 
 ERRORS = {"0": "", **{name: name for name in RATES}, **{f"systematic_{name}": name for name in SYSTEMATIC}}
-NOTHING = Found(Ingredients(0, 0, 0, 0, 0, 0, 0), Estimate(missing="not measured"), "", Estimate(missing=""), ())
+DOUBTS = {".noise": is_noise, ".far": is_far, ".chance": is_chance}
+NOT_COUNTED = Ingredients(0, 0, 0, 0, 0, 0, 0)
 
 
 def measure(options: BenchmarkOptions) -> list[Figure]:
@@ -50,10 +48,12 @@ def drawn(data: ClusterSet, error: str, draw: int) -> dict[str, float]:
     said = erring(error, data.truth, data.places, data.clusters.classes, draw)
     found = probe(data.clusters, said.words)
     agreed = consensus(found, {})
-    raised = {
-        ".noise": replace(NOTHING, fell_back=WHY[found.fell_back]),
-        ".far": replace(NOTHING, differ=wilson(int(agreed.overruled.sum()), len(data.truth))),
-        ".chance": replace(NOTHING, kappa=blind_kappa(said.verdicts, data.truth, draw)),
-    }
-    told = {name: float(bool(judge_doubts(of_one))) for name, of_one in raised.items()}
+    before = Found(
+        NOT_COUNTED,
+        blind_kappa(said.verdicts, data.truth, draw),
+        WHY[found.fell_back],
+        wilson(int(agreed.overruled.sum()), len(data.truth)),
+        without=(),
+    )
+    told = {name: float(is_raised(before)) for name, is_raised in DOUBTS.items()}
     return {"": max(told.values()), **told, ".balanced": balanced(agreed.spurious, data.truth)}

@@ -62,7 +62,15 @@ def loop(sqlite: None) -> Loop:
         ({"ingredients": Ingredients(200, 1, 50, 150, 0, 0, 0)}, "Only 1 picture has a spurious region"),
         ({"fell_back": consensus_record.NO_PATTERN}, "The judge’s verdicts look like noise"),
         ({"differ": wilson(92, 200)}, "Similar regions say otherwise than the judge on 46 % of the regions (n = 200)."),
-        ({"kappa": Estimate(value=0.09, low=-0.3, high=0.5, n=12)}, "hardly more than by chance: kappa 0.09"),
+        (
+            {"kappa": Estimate(value=0.09, low=-0.3, high=0.5, n=12), "differ": Estimate(missing="not measured")},
+            "hardly more than by chance: kappa 0.09",
+        ),
+        (
+            {"kappa": Estimate(value=0.09, low=-0.3, high=0.5, n=12), "fell_back": consensus_record.ONE_VERDICT},
+            "hardly more than by chance: kappa 0.09",
+        ),
+        ({"kappa": Estimate(value=-0.4, low=-0.7, high=-0.1, n=24)}, "hardly more than by chance: kappa −0.40"),
         ({"without": ("benign", "malignant")}, "nobody has seen what the model goes by there: benign, malignant."),
     ],
 )
@@ -79,7 +87,8 @@ def test_each_speaks_against_a_training_alone(changed: dict[str, object], words:
         {"ingredients": Ingredients(200, 6, 50, 150, 0, 0, 0)},
         {"differ": wilson(90, 200)},
         {"differ": Estimate(missing="not measured"), "kappa": Estimate(missing="nobody has read blind yet")},
-        {"kappa": Estimate(value=0.0, low=-0.5, high=0.5, n=11)},
+        {"kappa": Estimate(value=0.0, low=-0.5, high=0.5, n=11), "differ": Estimate(missing="not measured")},
+        {"kappa": Estimate(value=0.0, low=-0.5, high=0.5, n=24)},  # similar regions bear the judge out
         {"fell_back": consensus_record.FEW_IMAGES},
     ],
 )

@@ -6,6 +6,7 @@ from worker.benchmarks import doubts
 from worker.benchmarks.cluster_sets import ClusterSet
 from worker.benchmarks.form import BenchmarkOptions
 from worker.benchmarks.shortcut_pictures import MissingSetError
+from worker.benchmarks.verdict_errors import erring
 
 
 def drawn_set(seed: int) -> ClusterSet:
@@ -23,13 +24,20 @@ def test_a_judge_that_is_right_is_not_doubted_and_one_that_guesses_is() -> None:
     assert all(each[""] == max(each[".noise"], each[".far"], each[".chance"]) for each in guesses)
 
 
-def test_each_doubt_is_raised_by_what_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_that_follow_nothing_are_noise_and_overrule_nothing() -> None:
     data = drawn_set(0)
     data.clusters.features[:] = np.random.default_rng(2).standard_normal(data.clusters.features.shape)
     told = doubts.drawn(data, "50", 0)
-    assert (told[".noise"], told[".far"]) == (1, 0)  # where nothing is compared nothing is overruled
-    monkeypatch.setattr(doubts, "blind_kappa", lambda *_: doubts.Estimate(value=0.05, n=24))
-    assert doubts.drawn(drawn_set(0), "", 0)[".chance"] == 1
+    assert (told[".noise"], told[".far"]) == (1, 0)
+
+
+def test_a_judge_that_is_wrong_about_everything_is_doubted_though_its_words_follow_something() -> None:
+    data = drawn_set(0)
+    turned = ClusterSet(data.clusters, ~data.truth, data.places, data.components)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doubts, "erring", lambda *_: erring("", ~turned.truth, data.places, data.clusters.classes, 0))
+        told = doubts.drawn(turned, "", 0)
+    assert (told[".noise"], told[".chance"], told[""]) == (0, 1, 1)
 
 
 def test_figures_are_shares_of_draws_and_a_set_that_is_missing_is_left_out(

@@ -118,7 +118,7 @@ def test_where_no_epoch_keeps_the_bar_the_original_is_delivered(prepared: Prepar
 
 def test_in_doubt_nothing_is_trained(prepared: Prepared, monkeypatch) -> None:
     monkeypatch.setattr(delivered, "guarded", None)  # would fail if it were called
-    monkeypatch.setattr(delivered, "blind_kappa", lambda *_: delivered.Estimate(value=0.0, low=-0.4, high=0.4, n=24))
+    monkeypatch.setattr(delivered, "blind_kappa", lambda *_: delivered.Estimate(value=-0.2, low=-0.4, high=0.0, n=24))
     outcome = made(parsed("delivered_25"), prepared, HERE)
     assert outcome.model is prepared.model
     assert "the original: " in outcome.chosen
