@@ -72,7 +72,8 @@ def estimate_in_words(estimate: Estimate | None) -> str:
         return gettext("not measured yet")
     if estimate.value is None:
         return stored(estimate.missing) or gettext("not measured")
-    parts = [part for part in (interval(estimate), f"n = {count(estimate.n)}" if estimate.n else "") if part]
+    number = f"n = {count(estimate.n)}".replace(" ", NO_BREAK_SPACE) if estimate.n else ""
+    parts = [part for part in (interval(estimate), number) if part]
     return percent(estimate.value) + (f" ({', '.join(parts)})" if parts else "")
 
 

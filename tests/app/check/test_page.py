@@ -103,7 +103,7 @@ def test_the_page_shows_figures_with_their_bars_and_what_was_said_as_data(loop: 
     made = check(loop, passed=False, words="<script>alert(1)</script>")
     shown = text(page, loop, "check")
     assert "not passed" in shown
-    assert "93\N{NARROW NO-BREAK SPACE}% (84–97, n = 72)" in shown
+    assert "93\N{NARROW NO-BREAK SPACE}% (84–97, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}72)" in shown
     assert "at least 80 %" in shown
     assert "54,321 tokens read" in shown
     assert "&lt;script&gt;alert(1)" in shown

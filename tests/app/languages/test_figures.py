@@ -8,6 +8,7 @@ import pytest
 from app.languages.catalogue import reading_in
 from app.languages.figures import (
     NARROW_SPACE,
+    NO_BREAK_SPACE,
     coefficient,
     decimal,
     duration,
@@ -23,10 +24,11 @@ from app.models.figures import Estimate
 
 
 def plain(text: str) -> str:
-    return text.replace(NARROW_SPACE, " ")
+    return text.replace(NARROW_SPACE, " ").replace(NO_BREAK_SPACE, " ")
 
 
 def test_a_figure_carries_its_interval_and_its_n() -> None:
+    assert "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1,000)" in estimate_in_words(Estimate(value=0.929, n=1000))
     assert plain(estimate_in_words(Estimate(value=0.929, low=0.911, high=0.943, n=1000))) == "93 % (91–94, n = 1,000)"
     assert plain(estimate_in_words(Estimate(value=0.5))) == "50 %"
 

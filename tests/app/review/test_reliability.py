@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 
 import pytest
@@ -102,7 +103,7 @@ def test_a_calibration_under_way_stops_neither_the_review_nor_the_loop(loop: Loo
 
 def test_every_figure_stands_with_its_n_and_its_interval(loop: Loop, read: Browser) -> None:
     store(loop, found(loop))
-    text = read.get(address(loop)).text.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    text = re.sub(r"[\N{NARROW NO-BREAK SPACE}\N{NO-BREAK SPACE}]", " ", read.get(address(loop)).text)
     for words in (
         "12 % (5–20, n = 81)",
         "2 % (0–7, n = 81)",
