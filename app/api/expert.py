@@ -73,8 +73,8 @@ def list_reviews(
 ) -> Sequence[Review]:
     """Everything that people answered on a critique's clusters, in its order; the newest of a reader counts.
 
-    One that ``settles`` counts before all readers'. A clinician is not given what others said of the cases that they
-    are still to read a second time.
+    One that settles a difference counts before all readers'. A clinician is not given what others said of the cases
+    that they are still to read a second time.
     """
     critique = find_critique(session, run_id)
     read_blind_first(session, critique, caller)

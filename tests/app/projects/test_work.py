@@ -7,7 +7,7 @@ import pytest
 
 from app.db import transaction
 from app.models import Kind, State, User
-from app.runs.parameters import ImportParameters
+from app.runs.parameters import ConsensusParameters, ImportParameters
 from tests import factories
 from tests.app.conftest import Browser
 from tests.factories import Loop, add_run
@@ -85,3 +85,15 @@ def test_the_list_tells_what_who_how_it_went_and_leads_there(loop: Loop, page: B
     assert "Grace Engineer" in text
     assert f'href="/runs/{loop.critique.id}">The critic reads the regions' in text
     assert "Trying the specification" not in text
+
+
+def test_a_comparison_that_nobody_asked_for_is_not_said_to_come_from_the_command_line(
+    loop: Loop, page: Browser
+) -> None:
+    listed = f"/projects/{loop.project.id}/runs"
+    assert "by itself" not in page.get(listed).text
+    with transaction() as session:
+        add_run(session, loop.project, ConsensusParameters(critique_id=loop.critique.id), Kind.CONSENSUS)
+    text = page.get(listed).text
+    assert "<td>by itself</td>" in text
+    assert "the command line" not in text
