@@ -1,11 +1,6 @@
 // What every page needs: menus that close, forms that are sent once, work under way that tells of itself, and a word
 // when the server can't be reached.
 
-// On a narrow screen the steps scroll: the current one must be in sight.
-const steps = document.querySelector(".loop");
-const step = steps?.querySelector("[aria-current]");
-if (step) steps.scrollLeft = step.offsetLeft + step.parentElement.offsetLeft - (steps.clientWidth - step.offsetWidth) / 2;
-
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;

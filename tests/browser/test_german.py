@@ -8,16 +8,19 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.db import transaction
-from app.models import User
+from app.models import Kind, Project, Run, User
+from app.runs.parameters import AnalysisParameters
 from tests import factories
 from tests.browser.conftest import Complaints
+from tests.browser.pages import addresses, scrolls_sideways, unfold
+from tests.drawn import DIGITS
 from tests.factories import PASSWORD, Loop
 from tests.trusted import add_bar, read_sample
 
 pytestmark = pytest.mark.browser
 
 PAGES = ("behaviour", "behaviour/new", "specification", "review", "trust", "realign", "compare", "check", "runs")
-NARROW = 390
+NARROW, NARROWEST = 390, 320
 
 
 @pytest.fixture
@@ -36,10 +39,32 @@ def test_every_page_fits_a_telephone_and_axe_finds_nothing(
     expect(page.locator("html")).to_have_attribute("lang", "de")
     for address in ("/", "/account", *(f"/projects/{loop.project.id}/{name}" for name in PAGES)):
         page.goto(address)
-        for folded in page.locator("main details:not(.menu)").all():
-            folded.evaluate("details => { details.open = true }")
-        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW, address
+        unfold(page)
+        assert not scrolls_sideways(page), address
         check_access(page)
+
+
+def test_nothing_on_any_page_scrolls_sideways(open_as: Callable[..., Page], loop: Loop) -> None:
+    """Neither the page nor a table or another part of it; the steps of the loop all stand in sight."""
+    page = open_as(loop.clinician, "/", width=NARROW, language="de")
+    for name, address in addresses(loop, *others()).items():
+        page.goto(address, wait_until="domcontentloaded")
+        unfold(page)
+        for width in (NARROW, NARROWEST):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert not scrolls_sideways(page), f"{name} at {width} px"
+            for step in page.locator(".loop a").all():
+                expect(step).to_be_in_viewport(ratio=1)
+
+
+def others() -> tuple[Loop, tuple[Project, Run], Project]:
+    """A project of ten classes, one whose first work is under way, and one with nothing."""
+    with transaction() as session:
+        digits = factories.whole_loop(session, "Digits", DIGITS, per_class=1, demo=True)
+        begun = factories.add_project(session, "Hips")
+        checkpoint = factories.add_checkpoint(session, begun)
+        run = factories.add_run(session, begun, AnalysisParameters(checkpoint_id=checkpoint.id), Kind.ANALYSIS)
+        return digits, (begun, run), factories.add_project(session, "Wrists")
 
 
 def test_moments_are_in_the_readers_zone_and_break_between_date_and_time(

@@ -8,11 +8,11 @@ from playwright.sync_api import Page, expect
 from app.db import transaction
 from app.models import Role
 from tests import factories
+from tests.browser.pages import scrolls_sideways, unfold
 from tests.trusted import add_bar
 
 pytestmark = pytest.mark.browser
 
-SIDEWAYS = "[...document.querySelectorAll('.scroll')].filter(each => each.scrollWidth > each.clientWidth).length"
 LABELS = "row => [...row.cells].map(cell => getComputedStyle(cell, '::before').content.split('\"')[1])"
 
 
@@ -35,9 +35,8 @@ def test_a_row_of_a_long_table_is_a_card_on_a_phone_and_still_a_row(
     here = f"/projects/{loop.project.id}"
     for address in (f"{here}/behaviour", f"{here}/trust", f"{here}/realign", f"{here}/compare", "/system"):
         page.goto(address)
-        page.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true })")
-        assert page.evaluate(SIDEWAYS) == 0, address
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
+        unfold(page)
+        assert not scrolls_sideways(page), address
         check_access(page)
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto("/audit")
