@@ -340,7 +340,7 @@ def add_critique(
 
 def critic_words(cluster: Cluster) -> str:
     seen = cluster.words or "nothing that the words name"
-    return f"Cluster {cluster.number} lies here: {cluster.place}. The critic sees {seen} there."
+    return f"Region {cluster.number} lies here: {cluster.place}. The critic sees {seen} there."
 
 
 def verdict_on(critique: Run, cluster: Cluster) -> Verdict:

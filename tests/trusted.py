@@ -12,6 +12,7 @@ from app.review.blind import blind_sample
 from app.trust.actions import AskedBar, set_bar
 
 OPPOSITE = {Answer.SPURIOUS: Answer.RELEVANT, Answer.RELEVANT: Answer.SPURIOUS}
+SURE = {VerdictValue.SPURIOUS: 0.9, VerdictValue.RELEVANT: 0.1}
 
 
 def read_sample(
@@ -35,9 +36,12 @@ def read_sample(
 
 
 def judge(session: Session, critique: Run, cluster_id: UUID, value: VerdictValue) -> None:
+    """Where that is another verdict than it was, its probability and its reason follow."""
     mine = select(Critique.id).where(Critique.run_id == critique.id)
     session.execute(
-        update(Verdict).where(Verdict.cluster_id == cluster_id, Verdict.critique_id.in_(mine)).values(value=value)
+        update(Verdict)
+        .where(Verdict.cluster_id == cluster_id, Verdict.critique_id.in_(mine), Verdict.value != value)
+        .values(value=value, p_spurious=SURE.get(value, 0.5), reason="")
     )
 
 

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
+from sqlalchemy import select
 
 from app.db import now, transaction
+from app.models import Epoch, LVLMCall, Project, Report, Role, Run, Stage, State, User
 from app.models import Kind as RunKind
-from app.models import LVLMCall, Project, Role, Run, Stage, State, User
-from app.runs.parameters import AnalysisParameters
+from app.runs.parameters import AnalysisParameters, RealignmentParameters
 from tests import brought, factories
+from tests.app.review.test_reliability import found, store
+from tests.app.review.test_similar import add_consensus, otherwise
 from tests.browser.conftest import Complaints
+from tests.browser.pages import addresses, scrolls_sideways
 from tests.browser.test_new_project import choose, look
 from tests.checked import add_check, plant
 from tests.drawn import DIGITS
@@ -84,7 +88,7 @@ def picture(page: Page, name: str, width: int, scheme: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
     page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than {width} px"
+    assert not scrolls_sideways(page), f"{name} at {width} px"
     page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png", full_page=True)
 
 
@@ -203,7 +207,8 @@ def test_picture_what_comes_first_and_what_goes_wrong(
     page = open_as(knees.clinician, behaviour, width=width, scheme=scheme)
     page.get_by_role("button", name="Next").wait_for()
     picture(page, "tour", width, scheme)
-    page.keyboard.press("Escape")
+    with page.expect_response("**/account/tour"):
+        page.keyboard.press("Escape")
     ignore = page.get_by_label("The model should ignore").first
     page.goto(f"/projects/{knees.project.id}/specification")
     ignore.fill("the letter that lies beside the knee")
@@ -241,6 +246,73 @@ def test_picture_a_second_round(open_as: Callable[..., Page], knees: Loop, width
 
 
 @either
+@pytest.mark.parametrize("width", WIDTHS)
+def test_picture_what_lies_behind_the_links(
+    open_as: Callable[..., Page], knees: Loop, complaints: Complaints, width: int, scheme: str
+) -> None:
+    """What a clinician finds who has read blind, and work that is under way, has failed, or is signed."""
+    here = f"/projects/{knees.project.id}"
+    add_consensus(knees, **otherwise(knees.explanations[-1].clusters[0].id))
+    store(knees, found(knees))
+    with transaction() as session:
+        read_sample(session, knees.critique, knees.clinician, wrong=1)
+        report = session.scalars(select(Report).where(Report.checkpoint_id == knees.original.id)).first()
+    assert report is not None
+    page = open_as(knees.clinician, "/", width=width, scheme=scheme)
+    critique = f"{here}/review/{knees.critique.id}"
+    for name, address in {
+        "runs": f"{here}/runs",
+        "check": f"{here}/check",
+        "errors": f"{here}/behaviour/errors?report={report.id}&group=healthy,%20letter%20present",
+        "differences": f"{critique}/differences",
+        "reliability": f"{critique}/reliability",
+        "trust-open": f"{here}/trust",
+        "realign-pictures-read": f"{here}/realign/pictures",
+        "run-done": f"/runs/{knees.realignment.id}",
+    }.items():
+        page.goto(address)
+        picture(page, name, width, scheme)
+        assert not complaints.heard, f"{name}: {complaints.heard}"
+    explain(knees)
+    for name, rest in (("pictures-both", "pictures"), ("picture-both", f"pictures/{knees.explanations[0].image_id}")):
+        page.goto(f"{here}/compare/{knees.realigned.id}/{rest}")
+        picture(page, f"compare-{name}", width, scheme)
+    page.goto(f"{here}/compare")
+    page.get_by_label("Approve.").check()
+    page.get_by_label("Reason").fill("The letter counts no more.")
+    page.get_by_label("Your password again").fill(PASSWORD)
+    page.get_by_role("button", name="Sign as Dr. Ada Reader").click()
+    page.get_by_text("approved").first.wait_for()
+    picture(page, "compare-signed", width, scheme)
+    running = training(knees)
+    for name in ("run-training", "run-failed"):
+        page.goto(f"/runs/{running.id}")
+        picture(page, name, width, scheme)
+        fail(running)
+
+
+def training(loop: Loop) -> Run:
+    """A realignment after the third of its ten epochs."""
+    with transaction() as session:
+        parameters = RealignmentParameters(critique_id=loop.critique.id)
+        run = factories.add_run(session, loop.project, parameters, RunKind.REALIGNMENT, loop.clinician, State.RUNNING)
+        run.stage, run.done, run.total = Stage.REALIGN, 3, 10
+        for number in range(1, 4):
+            session.add(
+                Epoch(run_id=run.id, number=number, figures={"loss": 1.4 / number, "accuracy": 0.7 + 0.04 * number})
+            )
+    return run
+
+
+def fail(run: Run) -> None:
+    with transaction() as session:
+        failed = session.get_one(Run, run.id)
+        failed.state, failed.finished_at = State.FAILED, now()
+        failed.error = "The training diverged in epoch 4; lower the learning rate or the strength."
+        failed.error_details = "FloatingPointError: loss is nan"
+
+
+@either
 @pytest.mark.parametrize("width", EXTREMES)
 def test_picture_the_narrowest_and_the_widest(
     open_as: Callable[..., Page], knees: Loop, width: int, scheme: str
@@ -253,43 +325,6 @@ def test_picture_the_narrowest_and_the_widest(
         read_sample(session, knees.critique, knees.clinician, wrong=5, cant_tell=1)
     page.reload()
     picture(page, "review-open", width, scheme)
-
-
-def addresses(knees: Loop, digits: Loop, begun: tuple[Project, Run], empty: Project) -> dict[str, str]:
-    project, run = begun
-    knee, digit = f"/projects/{knees.project.id}", f"/projects/{digits.project.id}"
-    one = f"analysis={knees.analysis.id}&class_id={knees.project.classes[1].id}"
-    return {
-        "projects": "/",
-        "account": "/account",
-        "api": "/api",
-        "run": f"/runs/{run.id}",
-        "behaviour": f"{knee}/behaviour",
-        "behaviour-digits": f"{digit}/behaviour",
-        "behaviour-start": f"{knee}/behaviour/new",
-        "behaviour-under-way": f"/projects/{project.id}/behaviour",
-        "behaviour-empty": f"/projects/{empty.id}/behaviour",
-        "behaviour-pictures": f"{knee}/behaviour/pictures?{one}&region=0",
-        "behaviour-picture": f"{knee}/behaviour/pictures/{knees.explanations[0].id}",
-        "specification": f"{knee}/specification",
-        "specification-digits": f"{digit}/specification",
-        "specification-version": f"{knee}/specification/versions/1",
-        "specification-examples": f"{knee}/specification/examples",
-        "review-blind": f"{knee}/review",
-        "review-digits": f"{digit}/review",
-        "review-empty": f"/projects/{empty.id}/review",
-        "trust-blind": f"{knee}/trust",
-        "trust-digits": f"{digit}/trust",
-        "trust-empty": f"/projects/{empty.id}/trust",
-        "realign": f"{knee}/realign",
-        "realign-pictures": f"{knee}/realign/pictures",
-        "realign-empty": f"/projects/{empty.id}/realign",
-        "compare": f"{knee}/compare",
-        "compare-picture": f"{knee}/compare/{knees.realigned.id}/pictures/{knees.explanations[0].image_id}",
-        "compare-pictures": f"{knee}/compare/{knees.realigned.id}/pictures",
-        "compare-digits": f"{digit}/compare",
-        "compare-empty": f"/projects/{empty.id}/compare",
-    }
 
 
 def tried(page: Page, loop: Loop) -> None:
