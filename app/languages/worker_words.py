@@ -202,14 +202,20 @@ SENTENCES = (
     msgid("an area"),
     # Of verdicts: worker.method.judge, passes and contradiction.
     msgid(
+        "The judge gives spurious a probability of %(p)s, between the thresholds %(low)s and %(high)s, "
+        "on average over %(heard)s of %(all)s passes (%(least)s to %(most)s)."
+    ),
+    msgid("The judge gives spurious a probability of %(p)s, between the thresholds %(low)s and %(high)s."),
+    # As earlier versions stored it, which reads like an interval.
+    msgid(
         "The judge gives spurious a probability of %(p)s, between %(low)s and %(high)s, "
         "on average over %(heard)s of %(all)s passes (%(least)s to %(most)s)."
     ),
+    msgid("The judge gives spurious a probability of %(p)s, between %(low)s and %(high)s."),
     msgid(
         "The judge gives spurious a probability of %(p)s, "
         "on average over %(heard)s of %(all)s passes (%(least)s to %(most)s)."
     ),
-    msgid("The judge gives spurious a probability of %(p)s, between %(low)s and %(high)s."),
     msgid("The judge gives spurious a probability of %(p)s."),
     msgid("The critic said nothing of region %(number)s that could be read."),
     msgid("The judge's answer could not be read, asked twice: %(answer)s"),

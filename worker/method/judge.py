@@ -125,7 +125,8 @@ def by_probability(p: float, thresholds: tuple[float, float]) -> Verdict:
         return Verdict("spurious", p, "")
     if p <= low:
         return Verdict("relevant", p, "")
-    return Verdict("uncertain", p, f"The judge gives spurious a probability of {p:.2f}, between {low:g} and {high:g}.")
+    between = f"between the thresholds {low:g} and {high:g}"
+    return Verdict("uncertain", p, f"The judge gives spurious a probability of {p:.2f}, {between}.")
 
 
 def _silence(number: int) -> Verdict:

@@ -148,9 +148,11 @@ def test_the_check_of_an_lvlm_is_said() -> None:
 
 def test_the_reasons_of_verdicts_are_said_with_a_german_comma() -> None:
     doubt = judge.by_probability(0.5, (0.3, 0.7)).reason
-    assert in_german(doubt) == (
-        "Der Gutachter gibt „unwesentlich“ eine Wahrscheinlichkeit von 0,50, zwischen 0,3 und 0,7."
-    )
+    earlier = "The judge gives spurious a probability of 0.50, between 0.3 and 0.7."
+    for stored_doubt in (doubt, earlier):
+        assert in_german(stored_doubt) == (
+            "Der Gutachter gibt „unwesentlich“ eine Wahrscheinlichkeit von 0,50, zwischen den Grenzen 0,3 und 0,7."
+        )
     over = f"{doubt.rstrip('.')}, on average over 4 of 5 passes (0.41 to 0.62)."
     assert in_german(over).endswith("im Mittel über 4 von 5 Durchgängen (0,41 bis 0,62).")
     marker = ClassSpecification("healthy", relevant="the joint space", spurious="the marker")

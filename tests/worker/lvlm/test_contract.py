@@ -286,7 +286,7 @@ def test_the_judge_reads_the_probability_of_its_two_words(lvlm: TransformersLVLM
     ((first, second),) = judge(lvlm, [CASE], [Critique("", ("the square", "the strokes"))], thresholds=(0.0, 1.0))
     assert first.value == second.value == "uncertain"
     assert first.p_spurious != pytest.approx(second.p_spurious, abs=1e-5)
-    assert "between 0 and 1" in first.reason
+    assert "between the thresholds 0 and 1" in first.reason
 
 
 def test_a_model_that_may_think_aloud_is_asked_to_answer_at_once(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_an_lvlm_that_goes_by_the_colour_is_found_out():
         assert verdict.p_spurious == pytest.approx((0.9 + 0.2 + 0.2) / 3)
         assert verdict.value == "uncertain"
         assert verdict.reason == (
-            "The judge gives spurious a probability of 0.43, between 0.35 and 0.65, "
+            "The judge gives spurious a probability of 0.43, between the thresholds 0.35 and 0.65, "
             "on average over 3 of 3 passes (0.20 to 0.90)."
         )
 
