@@ -88,6 +88,7 @@ def picture(page: Page, name: str, width: int, scheme: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
     page.wait_for_load_state("networkidle")
+    page.wait_for_function("[...document.images].every(image => image.complete)")
     assert not scrolls_sideways(page), f"{name} at {width} px"
     page.screenshot(path=FOLDER / f"{name}-{width}-{scheme}.png", full_page=True)
 
