@@ -32,6 +32,11 @@ COPY app app
 COPY worker worker
 
 FROM code AS web
+# Of these the reports as PDF are made.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends fonts-dejavu-core libharfbuzz-subset0 libpango-1.0-0 libpangoft2-1.0-0 \
+    && rm -rf /var/lib/apt/lists/*
 COPY --from=web-packages /opt/venv /opt/venv
 USER 10001
 VOLUME /data

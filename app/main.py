@@ -19,6 +19,7 @@ from app.decisions import routes as decisions
 from app.deps import check_csrf, check_text
 from app.drafts import routes as drafts
 from app.errors import LargeBodies, add_error_pages
+from app.exports import routes as exports
 from app.headers import A_YEAR, Headers
 from app.languages.readers import Readers
 from app.pictures import routes as pictures
@@ -45,6 +46,7 @@ PAGES: tuple[APIRouter, ...] = (
     settling.router,
     realignment.router,
     decisions.router,
+    exports.router,
     check.router,
     trust.router,
     audit.router,

@@ -22,6 +22,7 @@ THINGS = {
     "image": msgid("image"),
     "judge_example": msgid("example of the judge"),
     "lvlm_check": msgid("check of an LVLM"),
+    "model card": msgid("model card"),
     "new account": msgid("new account"),
     "prediction": msgid("prediction"),
     "project": msgid("project"),

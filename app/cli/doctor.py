@@ -16,7 +16,17 @@ __all__ = ["doctor", "first_line"]
 
 def doctor(as_json: Json = False) -> None:
     """Say what is missing on this machine, and what to do."""
-    checks: tuple[Callable[[], Finding], ...] = (database, broker, workers, blobs, memory, disk, torch_and_gpu, lvlm)
+    checks: tuple[Callable[[], Finding], ...] = (
+        database,
+        broker,
+        workers,
+        blobs,
+        memory,
+        disk,
+        torch_and_gpu,
+        lvlm,
+        pdf,
+    )
     findings = [check() for check in checks]
     lines = [f"{'✓' if f.ok else '✕'} {f.name}: {f.found}{' ' + f.todo if f.todo else ''}" for f in findings]
     show([asdict(finding) for finding in findings], as_json, *lines)
@@ -49,3 +59,12 @@ def lvlm() -> Finding:
     if not (WEIGHTS / "model.safetensors").is_file():
         return Finding("LVLM", ok=False, found="the embedded LVLM is missing.", todo="Run: rightreasons lvlm train.")
     return Finding("LVLM", ok=True, found=f"embedded one present; new projects get: {spec}.")
+
+
+def pdf() -> Finding:
+    try:
+        import weasyprint
+    except OSError as error:
+        todo = "Install Pango; on Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0."
+        return Finding("PDF", ok=False, found=f"reports can't be made as PDF: {first_line(error)}", todo=todo)
+    return Finding("PDF", ok=True, found=f"WeasyPrint {weasyprint.__version__} makes reports.")

@@ -1,4 +1,4 @@
-"""Page 7, Compare, and the decision on it; the signed weights of an approved checkpoint."""
+"""Page 7, Compare, and the decision on it."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -8,9 +8,8 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from app.accounts.confirming import refusal
-from app.audit.actions import note_export
 from app.decisions import pictures, queries
-from app.decisions.actions import MEANINGS, MEASURED_ANEW, UNDER_BAR, sign, signed_weights
+from app.decisions.actions import MEANINGS, MEASURED_ANEW, UNDER_BAR, sign
 from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
 from app.languages.catalogue import gettext
@@ -20,8 +19,6 @@ from app.projects.work import unfinished_run
 from app.review.blind import blind_cases_left
 from app.runs.actions import start_once
 from app.runs.parameters import EvaluationParameters
-from app.storage import storage
-from app.trust.lock import record_of
 
 router = APIRouter(prefix="/projects/{project_id}")
 
@@ -204,22 +201,3 @@ def sign_decision(
         )
     sign(session, project, comparison, user, approved, reason)
     return RedirectResponse(f"/projects/{project.id}/compare?checkpoint={checkpoint.id}#decision", 303)
-
-
-@router.get("/checkpoints/{checkpoint_id}/weights")
-def download_weights(session: DBSession, user: Engineer, project: CurrentProject, checkpoint: Realigned) -> Response:
-    """The weights as safetensors with the signature in their metadata; of approved checkpoints only."""
-    del user  # asked for: clinicians don't take checkpoints out
-    newest = next(iter(queries.decisions_on(session, checkpoint)), None)
-    if newest is None or not newest.approved:
-        raise HTTPException(
-            409, gettext("This checkpoint is not approved, so it is not given out. Decide on it first.")
-        )
-    run = session.get(Run, checkpoint.run_id)
-    trust = record_of(run) if run else None
-    signed = signed_weights(storage().get(checkpoint.weights), checkpoint, newest, project, trust)
-    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in project.name.lower())
-    filename = f"{name}-checkpoint-{checkpoint.number}.safetensors"
-    note_export("checkpoint", checkpoint.id, project.id, file=filename)
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return Response(signed, media_type="application/octet-stream", headers=headers)
