@@ -19,6 +19,7 @@ from app.runs.parameters import (
     ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
+    ExportParameters,
     HoneypotParameters,
     RealignmentParameters,
     TrainingParameters,
@@ -82,6 +83,7 @@ AnyStart = (
     | Start[Literal["evaluation"], EvaluationParameters]
     | Start[Literal["check"], CheckParameters]
     | Start[Literal["honeypot"], HoneypotParameters]
+    | Start[Literal["export"], ExportParameters]
 )
 
 

@@ -5,14 +5,14 @@ from sqlalchemy.orm import Session
 
 from app.audit.actions import note_export
 from app.decisions.actions import signed_weights
-from app.decisions.queries import compare, decisions_on
+from app.decisions.approval import NotApprovedError, approval_of
+from app.decisions.queries import compare
 from app.decisions.routes import Realigned, is_to_read_blind
 from app.deps import Clinician, CurrentProject, DBSession, Engineer
 from app.exports import documents
 from app.exports.content import Content, content_of
 from app.exports.verdicts import verdicts_as_csv
-from app.languages.catalogue import gettext
-from app.models import Checkpoint, Project, Run, User
+from app.models import Checkpoint, Decision, Project, Run, User
 from app.review.blind import blind_cases_left, still_open
 from app.review.second import closed_to
 from app.storage import storage
@@ -56,15 +56,18 @@ def download_verdicts(session: DBSession, user: Clinician, project: CurrentProje
 def download_weights(session: DBSession, user: Engineer, project: CurrentProject, checkpoint: Realigned) -> Response:
     """The weights as safetensors with the signature in their metadata; of approved checkpoints only."""
     del user  # asked for: clinicians don't take checkpoints out
-    newest = next(iter(decisions_on(session, checkpoint)), None)
-    if newest is None or not newest.approved:
-        raise HTTPException(
-            409, gettext("This checkpoint is not approved, so it is not given out. Decide on it first.")
-        )
+    newest = need_approval(session, checkpoint)
     run = session.get(Run, checkpoint.run_id)
     trust = record_of(run) if run else None
     signed = signed_weights(storage().get(checkpoint.weights), checkpoint, newest, project, trust)
     return given_out("checkpoint", checkpoint, project, ".safetensors", signed, "application/octet-stream")
+
+
+def need_approval(session: Session, checkpoint: Checkpoint) -> Decision:
+    try:
+        return approval_of(session, checkpoint)
+    except NotApprovedError as error:
+        raise HTTPException(409, str(error)) from error
 
 
 def told_of(session: Session, project: Project, checkpoint: Checkpoint, user: User) -> Content:

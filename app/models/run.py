@@ -23,6 +23,7 @@ class Kind(StrEnum):
     EVALUATION = "evaluation"
     CHECK = "check"
     HONEYPOT = "honeypot"
+    EXPORT = "export"
 
 
 class State(StrEnum):
@@ -56,6 +57,7 @@ class Stage(StrEnum):
     MEASURE = "measure"
     CHECK = "check"
     PLANT = "plant"
+    EXPORT = "export"
 
 
 MATERIAL = "material"  # what a run works on stands so named in its result; see worker.tasks.material

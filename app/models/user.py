@@ -9,7 +9,7 @@ from app.db import Base
 from app.models.columns import Created, Id, Name, words
 from app.models.run import Kind
 
-ENGINEERS_KINDS = {Kind.IMPORT, Kind.REGISTRATION, Kind.TRAINING, Kind.EVALUATION}
+ENGINEERS_KINDS = {Kind.IMPORT, Kind.REGISTRATION, Kind.TRAINING, Kind.EVALUATION, Kind.EXPORT}
 
 
 class Role(StrEnum):

@@ -15,7 +15,7 @@ from app.models import Checkpoint, Decision, Kind, Origin, Project, Run, Specifi
 from app.runs.queries import WITHOUT_RESULT
 
 # Work beside the loop: no step waits for it.
-BESIDE = (Kind.TRIAL, Kind.CALIBRATION, Kind.CONSENSUS, Kind.CHECK, Kind.HONEYPOT)
+BESIDE = (Kind.TRIAL, Kind.CALIBRATION, Kind.CONSENSUS, Kind.CHECK, Kind.HONEYPOT, Kind.EXPORT)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Checkpoint, Origin, Run
+from app.models import Checkpoint, Kind, Origin, Run
 
 
 def rounds_of(checkpoints: Iterable[Checkpoint]) -> dict[UUID, int]:
@@ -28,4 +28,5 @@ def round_of(session: Session, run: Run, rounds: Mapping[UUID, int]) -> int | No
         if parameters.get(rests_on):
             wanted = Run.id == UUID(parameters[rests_on])
             parameters = session.scalars(select(Run.parameters).where(wanted)).one()
-    return rounds.get(UUID(parameters["checkpoint_id"])) if "checkpoint_id" in parameters else None
+    explains = run.kind is not Kind.EXPORT and "checkpoint_id" in parameters
+    return rounds.get(UUID(parameters["checkpoint_id"])) if explains else None

@@ -15,9 +15,9 @@ def unfinished_run(session: Session, project: Project, step: Step) -> Run | None
     """What is under way on a step, else the newest of its runs where that one failed or was cancelled.
 
     Neither a consensus nor a calibration closes a page: while one is under way, or where it failed, what stood before
-    stands.
+    stands. An export is told of beside what it gives.
     """
-    aside = {Kind.CONSENSUS, Kind.CALIBRATION}
+    aside = {Kind.CONSENSUS, Kind.CALIBRATION, Kind.EXPORT}
     kinds = [kind for kind, belongs in STEPS.items() if belongs is step and kind not in aside]
     run = session.scalar(
         select(Run)

@@ -16,6 +16,7 @@ from app.runs.parameters import (
     ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
+    ExportParameters,
     HoneypotParameters,
     ImportParameters,
     Parameters,
@@ -39,6 +40,7 @@ PARAMETERS: dict[Kind, type[Parameters]] = {
     Kind.EVALUATION: EvaluationParameters,
     Kind.CHECK: CheckParameters,
     Kind.HONEYPOT: HoneypotParameters,
+    Kind.EXPORT: ExportParameters,
 }
 BEGIN = "worker.tasks.begin"
 

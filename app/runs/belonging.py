@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.decisions.approval import NotApprovedError, approval_of
 from app.languages.catalogue import gettext
 from app.languages.stored import stored
 from app.models import Checkpoint, Explanation, Kind, Run, Specification, State, TargetClass
@@ -15,6 +16,7 @@ from app.runs.parameters import (
     ConsensusParameters,
     CritiqueParameters,
     EvaluationParameters,
+    ExportParameters,
     HoneypotParameters,
     Parameters,
     RealignmentParameters,
@@ -28,15 +30,13 @@ class ForeignError(Exception):
 
 
 def refuse_foreign(session: Session, project_id: UUID, parameters: Parameters) -> None:
-    """Raises ForeignError where something is of another project, or a run to build on has not succeeded."""
+    """Raises ForeignError where something is of another project, has not succeeded, or is not approved to leave."""
     match parameters:
         case AnalysisParameters(checkpoint_id=checkpoint):
             need_checkpoints(session, project_id, [checkpoint])
         case CritiqueParameters(analysis_id=analysis, specification_id=specification):
             need_run(session, project_id, analysis, Kind.ANALYSIS)
-            found = session.get(Specification, specification)
-            if found is None or found.project_id != project_id:
-                raise ForeignError(gettext("This project has no such specification."))
+            need_specification(session, project_id, specification)
         case CalibrationParameters(critique_id=critique):
             need_run(session, project_id, critique, Kind.CRITIQUE)
         case TrialParameters(analysis_id=analysis, entries=entries, explanation_ids=explanations):
@@ -53,6 +53,9 @@ def refuse_foreign(session: Session, project_id: UUID, parameters: Parameters) -
             need_checkpoints(session, project_id, checkpoints)
             if of_critique is not None:
                 need_run(session, project_id, of_critique, Kind.CRITIQUE)
+        case ExportParameters(checkpoint_id=checkpoint):
+            need_checkpoints(session, project_id, [checkpoint])
+            need_approval(session, checkpoint)
         case RegistrationParameters(parent_id=UUID() as parent):
             need_checkpoints(session, project_id, [parent])
         case _:
@@ -64,6 +67,19 @@ def need_checkpoints(session: Session, project_id: UUID, wanted: Iterable[UUID])
     mine = select(func.count()).select_from(Checkpoint)
     if session.scalar(mine.where(Checkpoint.project_id == project_id, Checkpoint.id.in_(ids))) != len(ids):
         raise ForeignError(gettext("This project has no such checkpoint."))
+
+
+def need_approval(session: Session, checkpoint_id: UUID) -> None:
+    try:
+        approval_of(session, session.get_one(Checkpoint, checkpoint_id))
+    except NotApprovedError as error:
+        raise ForeignError(str(error)) from error
+
+
+def need_specification(session: Session, project_id: UUID, specification_id: UUID) -> None:
+    found = session.get(Specification, specification_id)
+    if found is None or found.project_id != project_id:
+        raise ForeignError(gettext("This project has no such specification."))
 
 
 def need_run(session: Session, project_id: UUID, run_id: UUID, kind: Kind) -> None:

@@ -204,3 +204,9 @@ class EvaluationParameters(Parameters):
     splits: tuple[Literal["train", "validation", "test"], ...] = ("validation", "test")
     critique_id: UUID | None = Field(None, description="its corrective masks are taken away in the settling test")
     seed: int = 0
+
+
+class ExportParameters(Parameters):
+    """An approved checkpoint, to be written as an ONNX file."""
+
+    checkpoint_id: UUID

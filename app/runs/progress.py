@@ -24,6 +24,7 @@ TITLES: dict[Kind, str] = {
     Kind.EVALUATION: msgid("Measuring the checkpoints"),
     Kind.CHECK: msgid("Checking the LVLM on planted cases"),
     Kind.HONEYPOT: msgid("Planting artefacts in copies of the pictures"),
+    Kind.EXPORT: msgid("Writing the approved checkpoint as an ONNX file"),
 }
 STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.READ: msgid("checking and reading the images"),
@@ -42,6 +43,7 @@ STAGES_IN_WORDS: dict[Stage, str] = {
     Stage.MEASURE: msgid("measuring"),
     Stage.CHECK: msgid("asking critic and judge about planted pictures"),
     Stage.PLANT: msgid("asking critic and judge about what was planted"),
+    Stage.EXPORT: msgid("writing the file and comparing its answers"),
 }
 STEPS_DONE, EPOCHS, IMAGES = msgid("steps"), msgid("epochs"), msgid("images")
 UNITS: dict[Stage, str] = {
@@ -53,6 +55,7 @@ UNITS: dict[Stage, str] = {
     Stage.CALIBRATE: STEPS_DONE,
     Stage.AGREE: STEPS_DONE,
     Stage.MEASURE: STEPS_DONE,
+    Stage.EXPORT: STEPS_DONE,
 }
 # The step of the loop that a kind of run belongs to; what checks the LVLM belongs to none.
 STEPS: dict[Kind, Step] = {
@@ -66,6 +69,7 @@ STEPS: dict[Kind, Step] = {
     Kind.CONSENSUS: Step.REVIEW,
     Kind.REALIGNMENT: Step.REALIGN,
     Kind.EVALUATION: Step.DECIDE,
+    Kind.EXPORT: Step.DECIDE,
 }
 PATIENCE = 15  # seconds in the queue after which the page says that it waits
 
@@ -147,5 +151,7 @@ def result_url(run: Run) -> str:
         return f"/projects/{run.project_id}/review/{run.parameters['critique_id']}/reliability"
     if run.kind in {Kind.CHECK, Kind.HONEYPOT}:
         return f"/projects/{run.project_id}/check"
+    if run.kind is Kind.EXPORT:
+        return f"/projects/{run.project_id}/compare?checkpoint={run.parameters['checkpoint_id']}"
     step = Step.DECIDE if run.kind is Kind.REALIGNMENT else STEPS[run.kind]
     return f"/projects/{run.project_id}/{step.path}"

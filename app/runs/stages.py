@@ -16,6 +16,7 @@ STAGES: dict[Kind, tuple[Stage, ...]] = {
     Kind.EVALUATION: (Stage.PREDICT, Stage.MEASURE),
     Kind.CHECK: (Stage.CHECK,),
     Kind.HONEYPOT: (Stage.PLANT,),
+    Kind.EXPORT: (Stage.EXPORT,),
 }
 
 QUEUES: dict[Stage, str] = {
@@ -35,6 +36,7 @@ QUEUES: dict[Stage, str] = {
     Stage.PREDICT: GPU,
     Stage.CHECK: GPU,
     Stage.PLANT: GPU,
+    Stage.EXPORT: CPU,
 }
 
 

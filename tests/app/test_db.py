@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db import engine, reading, transaction
 from app.migrations import configuration, is_current, migrate
-from app.models import Kind, Project, Run, Specification, User
+from app.models import Epoch, Kind, Project, Run, Shard, ShardState, Specification, Stage, User
 from app.models.consensus_record import NO_PATTERN, TOO_FEW
 from app.models.user import Role
 from app.queue import PENDING, enqueue
@@ -85,6 +85,40 @@ def test_what_a_consensus_told_before_is_told_in_the_words_of_now():
     with reading() as session:
         assert session.get_one(Run, runs["few"].id).result == results["few"] | {"kinds": []}
     migrate(engine())
+
+
+def test_runs_and_all_that_belongs_to_them_outlive_that_exports_are_allowed():
+    with transaction() as session:
+        made = project()
+        session.add(made)
+        session.flush()
+        session.add(run := Run(project_id=made.id, kind=Kind.REALIGNMENT, stage=Stage.REALIGN, result={"a": [1]}))
+        session.flush()
+        session.add_all(
+            [
+                Epoch(run_id=run.id, number=1, figures={}),
+                Shard(run_id=run.id, stage=Stage.REALIGN, number=0, first=0, last=1, state=ShardState.DONE, outcome={}),
+            ]
+        )
+        session.add(export := Run(project_id=made.id, kind=Kind.EXPORT, stage=Stage.EXPORT))
+        session.flush()
+        session.add(Shard(run_id=export.id, stage=Stage.EXPORT, number=0, first=0, last=1, outcome={}))
+    command.downgrade(configuration(engine()), "c7e4a1f8d025")
+    with pytest.raises(IntegrityError), transaction() as session:
+        session.add(Run(project_id=made.id, kind=Kind.EXPORT))
+    migrate(engine())
+    with transaction() as session:
+        session.add(Run(project_id=made.id, kind=Kind.EXPORT, stage=Stage.EXPORT))
+    with reading() as session:
+        kept = session.get_one(Run, run.id)
+        assert (kept.result, kept.stage) == ({"a": [1]}, Stage.REALIGN)
+        assert [each.run_id for each in session.scalars(select(Epoch))] == [run.id]
+        assert [each.run_id for each in session.scalars(select(Shard))] == [run.id]
+    for column, word in (("kind", "nothing"), ("stage", "nothing"), ("state", "nothing")):
+        with pytest.raises(IntegrityError), transaction() as session:
+            session.execute(text(f"UPDATE run SET {column} = '{word}'"))
+    with pytest.raises(IntegrityError), transaction() as session:
+        session.execute(text("UPDATE shard SET run_id = :other"), {"other": uuid4().hex})
 
 
 def test_a_moment_comes_back_in_utc_from_any_time_zone():
