@@ -19,6 +19,7 @@ from app.decisions import routes as decisions
 from app.deps import check_csrf, check_text
 from app.drafts import routes as drafts
 from app.errors import LargeBodies, add_error_pages
+from app.exports import onnx_routes as onnx
 from app.exports import routes as exports
 from app.headers import A_YEAR, Headers
 from app.languages.readers import Readers
@@ -47,6 +48,7 @@ PAGES: tuple[APIRouter, ...] = (
     realignment.router,
     decisions.router,
     exports.router,
+    onnx.router,
     check.router,
     trust.router,
     audit.router,

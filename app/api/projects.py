@@ -11,6 +11,7 @@ from app.api.bearer import Caller, EngineerCaller
 from app.api.shapes import CheckpointOut, DatasetOut, LoopOut, ProjectIn, ProjectOut, ReportOut
 from app.audit.actions import note_export
 from app.deps import DBSession, find_project
+from app.exports.onnx_routes import onnx_given_out
 from app.models import Checkpoint, Dataset, Project, Report, Split
 from app.projects.actions import ProjectError, create_project
 from app.projects.lvlm import LVLMNameError
@@ -110,6 +111,19 @@ def get_weights(session: DBSession, caller: EngineerCaller, checkpoint_id: UUID)
         media_type="application/octet-stream",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+@router.get(
+    "/checkpoints/{checkpoint_id}/onnx",
+    tags=["checkpoints"],
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
+def get_onnx(session: DBSession, caller: EngineerCaller, checkpoint_id: UUID) -> Response:
+    """An approved checkpoint as an ONNX file, with the signature inside. Work of the kind ``export`` makes it."""
+    del caller
+    checkpoint = find_checkpoint(session, checkpoint_id)
+    return onnx_given_out(session, find_project(session, checkpoint.project_id), checkpoint)
 
 
 @router.get("/projects/{project_id}/reports", tags=["reports"], response_model=list[ReportOut])

@@ -12,6 +12,7 @@ from app.decisions import pictures, queries
 from app.decisions.actions import MEANINGS, MEASURED_ANEW, UNDER_BAR, sign
 from app.decisions.dumbbell import dumbbell
 from app.deps import Clinician, CurrentProject, DBSession, Engineer, page
+from app.exports.onnx import export_of
 from app.languages.catalogue import gettext
 from app.models import Checkpoint, Origin, Project, Role, Run, User
 from app.projects.queries import LoopState, Step, loop_state, newest_analysis
@@ -69,6 +70,9 @@ def show_page(
     status: int = 200,
 ) -> Response:
     before, after = comparison.measured_before, comparison.measured_after
+    decisions = queries.decisions_on(session, comparison.after)
+    may_export = user.role is not Role.CLINICIAN
+    gives_onnx = may_export and bool(decisions) and decisions[0].approved
     return page(
         request,
         "decisions/compare.html",
@@ -83,12 +87,13 @@ def show_page(
         pairs=queries.changed_pairs(session, comparison),
         names={target.id: target.name for target in project.classes},
         positions={target.id: target.position for target in project.classes},
-        decisions=queries.decisions_on(session, comparison.after),
+        decisions=decisions,
         under_bar=gettext(UNDER_BAR),
         meanings={answer: gettext(meaning) for answer, meaning in MEANINGS.items()},
         others=others or [],
         explained=newest_analysis(session, project, comparison.after),
-        may_export=user.role.value != "clinician",
+        may_export=may_export,
+        onnx=export_of(session, comparison.after, decisions[0]) if gives_onnx else None,
         blind=is_to_read_blind(session, comparison, user),
         error=error,
         approved=approved,
