@@ -59,7 +59,7 @@ def test_the_page_shows_the_score_and_what_was_said_as_data(loop: Loop, page: Br
     assert "Nothing was planted yet" in page.get(address).text
     made = plant(loop, words="<b>a letter</b>")
     shown = page.get(address).text
-    assert "n = 2" in shown
+    assert "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}2" in shown
     assert "&lt;b&gt;a letter" in shown
     assert "true: relevant" in shown
     picture = page.get(f"{address}/honeypots/{made[0].id}/picture")
@@ -157,7 +157,9 @@ def test_the_page_shows_readers_beside_critic_and_judge_to_whoever_may_see_that_
         text = browser.get(address).text
         row = text.split("<td>Dr. &lt;Ada&gt;")[1].split("</tr>")[0]
         assert "75" in row
-        assert [n in row for n in ("n = 4", "n = 2")] == [True, True]
+        assert [
+            n in row for n in ("n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}4", "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}2")
+        ] == [True, True]
         assert "Judged spurious where it was to be ignored" in text
     with counted() as statements:
         page.get(address)
