@@ -52,6 +52,8 @@ templates.env.filters["plain"] = plain
 
 def _around(content: Content) -> dict[str, object]:
     measured_before, measured_after = content.comparison.measured_before, content.comparison.measured_after
+    positions = {target.id: target.position for target in content.classes}
+    entries = content.words.entries if content.words else []
     return {
         "content": content,
         "project": content.project,
@@ -63,7 +65,8 @@ def _around(content: Content) -> dict[str, object]:
         "figures_before": measured_before.figures if measured_before else None,
         "figures_after": measured_after.figures if measured_after else None,
         "names": names_of(content),
-        "positions": {target.id: target.position for target in content.classes},
+        "positions": positions,
+        "entries": sorted(entries, key=lambda entry: positions[entry.class_id]),
         "language": language(),
         "picture": picture,
         "regions": regions,

@@ -20,6 +20,7 @@ from app.models import (
     Review,
     SpecificationEntry,
     Split,
+    TargetClass,
     User,
     Verdict,
 )
@@ -62,6 +63,18 @@ def test_a_report_tells_what_compare_tells(loop: Loop, page: Browser) -> None:
     assert loop.realigned.weights in text
     pictures = re.findall(r'<img src="data:image/png[^"]*" alt="([^"]*)"', page.get(address(loop, "report")).text)
     assert len(pictures) >= 6
+
+
+def test_classes_come_in_the_order_of_the_project(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        targets = session.scalars(select(TargetClass).where(TargetClass.project_id == loop.project.id))
+        positions = {target.id: target.position for target in targets}
+        for entry in session.scalars(select(SpecificationEntry)):
+            entry.notes = f"note {positions[entry.class_id]}"
+    for what in ("report", "card"):
+        text = page.get(address(loop, what)).text
+        places = [text.index(f"note {position}") for position in range(len(positions))]
+        assert places == sorted(places)
 
 
 def test_words_from_outside_are_text_in_every_file(loop: Loop, page: Browser) -> None:
