@@ -20,7 +20,7 @@ from pydicom import uid
 from pydicom.pixels.utils import pixel_array
 
 from app.languages.messages import Message
-from worker.vision.pictures import ImageError, refuse_too_many_pixels
+from worker.vision.pictures import ImageError, load_whole, refuse_too_many_pixels
 
 MAGIC_AT, MAGIC = 128, b"DICM"
 START = MAGIC_AT + len(MAGIC)
@@ -242,6 +242,7 @@ def _by_pillow(header: pydicom.Dataset) -> Values:
         raise ImageError(Message("It is a DICOM file whose picture is not as its header says."))
     if header.PhotometricInterpretation == "RGB" and isinstance(picture, JpegImageFile) and _is_taken_for_ybr(picture):
         picture.draft("YCbCr", picture.size)  # as they are, then: only the header knows that they are colours
+    load_whole(picture)
     values = np.asarray(picture)
     if values.ndim == 3:  # noqa: PLR2004
         return values

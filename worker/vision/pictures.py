@@ -4,7 +4,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from app.languages.messages import Message, MessageError
 
@@ -34,7 +34,7 @@ def decode(data: bytes, max_pixels: int) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
         refuse_too_many_pixels(picture.size, max_pixels)
-        picture.load()
+        load_whole(picture)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -45,6 +45,13 @@ def decode(data: bytes, max_pixels: int) -> Image.Image:
     except Exception as error:
         raise ImageError(Message("It is damaged or cut short (%(error)s).", error=str(error))) from error
     return to_8_bit(_turned(picture))
+
+
+def load_whole(picture: Image.Image) -> None:
+    """Raises what its decoder raises when it is cut short, whatever another library wishes for itself."""
+    # A setting of the whole process, which WeasyPrint changes when it is imported: cut pictures would pass, half grey.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    picture.load()
 
 
 def refuse_too_many_pixels(size: tuple[int, int], max_pixels: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -223,6 +223,14 @@ def test_the_header_says_who_it_is_and_whether_there_is_text_in_the_picture_but_
 )
 def test_what_is_not_read_says_why(data: bytes, words: str) -> None:
     assert words in refusal(data)
+
+
+@pytest.mark.parametrize("allowed", [False, True], ids=["by_default", "allowed_by_another_library"])
+def test_a_cut_picture_inside_is_refused(monkeypatch: pytest.MonkeyPatch, allowed: bool) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", allowed)
+    grey = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
+    frame = compressed(grey, "JPEG")
+    assert "damaged or cut short" in refusal(packed(frame[: len(frame) * 2 // 3], grey, JPEGBaseline8Bit))
 
 
 def test_a_file_without_pixels_or_with_a_name_where_numbers_belong_says_no_more_than_that() -> None:

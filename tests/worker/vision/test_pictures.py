@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from worker.vision.pictures import ImageError, load_image, to_8_bit
 
@@ -38,7 +38,9 @@ def test_other_formats_are_refused(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_a_cut_picture_is_refused(form: str) -> None:
+@pytest.mark.parametrize("allowed", [False, True], ids=["by_default", "allowed_by_another_library"])
+def test_a_cut_picture_is_refused(monkeypatch: pytest.MonkeyPatch, form: str, allowed: bool) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", allowed)
     data = stored(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)), form)
     with pytest.raises(ImageError, match="cut short"):
         load_image(data[: len(data) * 2 // 3])
