@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true, union_all
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
-from sqlalchemy.sql.elements import SQLCoreOperations
 
+from app.finished import counted_once
 from app.models import Run, Source, VerdictValue
 from app.review.standing import newest_consensus
-from app.review.standing_rows import Rows, standing_rows
+from app.review.standing_rows import silent_rows, spoken_rows
 
 Columns = ReadOnlyColumnCollection[str, Any]
 
@@ -36,42 +36,42 @@ class Ingredients:
 
 def ingredients_of(session: Session, critique: Run, closed: Collection[UUID] = frozenset()) -> Ingredients:
     """closed: clusters of which people's word is not to be told, as in ``standings``."""
-    return counted_up(session, newest_rows(session, critique, closed))
+    return ingredients_after(session, critique, session.scalar(select(newest_consensus(critique.id))), closed)
 
 
-def ingredients_after(session: Session, critique: Run, consensus: UUID | None) -> Ingredients:
-    """consensus: the newest one done."""
-    return counted_up(session, standing_rows(critique, consensus))
+def ingredients_after(
+    session: Session, critique: Run, consensus: UUID | None, closed: Collection[UUID] = frozenset()
+) -> Ingredients:
+    """consensus: the newest one done. Counted where the verdicts lie: there may be hundreds of thousands."""
+    # Every number is a sum over pictures, so that only those that people spoke of are counted anew.
+    silent, spoken = silent_rows(critique, consensus), spoken_rows(critique, consensus, closed)
+    whole, found = counted_once(
+        session, critique, ("ingredients", consensus), counts(silent, ""), counts(spoken, "silent_", "")
+    )
+    instead, stand = found[: len(whole)], found[len(whole) :]
+    # A sum of sums may come as a Decimal.
+    return Ingredients(*(int(every - old + new) for every, old, new in zip(whole, instead, stand, strict=True)))
 
 
-def counted_up(session: Session, rows: tuple[Rows, Rows]) -> Ingredients:
-    """rows: of ``standing_rows``. Counted where the verdicts lie: there may be hundreds of thousands."""
-    silent, spoken = rows
-    # A picture of which people spoke in part counts once: with its other clusters.
-    known = silent.subquery().c
-    found = session.execute(union_all(counted(silent), counted(spoken, known))).all()
-    return Ingredients(*(int(sum(column)) for column in zip(*found, strict=True)))
-
-
-def counted(rows: Rows, known: Columns | None = None) -> Select[int, *tuple[int, ...]]:
-    """As ``Ingredients``; known: clusters whose pictures are counted elsewhere."""
+def counts(rows: Select[*tuple[Any, ...]], *sides: str) -> Select[*tuple[int, ...]]:
+    """The numbers of ``Ingredients`` for each side: what its name begins the columns ``value`` and ``source`` with."""
     each = rows.subquery().c
-    conditions = {value.value: each.value == value for value in VerdictValue}
-    conditions |= {"by_people": each.source == Source.REVIEW, "by_similar": each.source == Source.PROBE}
-    numbers = (func.count().filter(condition).label(name) for name, condition in conditions.items())
+    numbers = [
+        func.count().filter(condition).label(f"{side}{name}")
+        for side in sides
+        for name, condition in conditions(each, side).items()
+    ]
     picture = select(each.explanation_id, *numbers).group_by(each.explanation_id).subquery().c
-    new: list[ColumnElement[bool]] = [true()]
-    spurious: list[ColumnElement[bool]] = [picture.spurious > 0]
-    if known is not None:
-        new.append(~is_in(known, picture.explanation_id))
-        spurious.append(~is_in(known, picture.explanation_id, known.value == VerdictValue.SPURIOUS))
-    sums = (func.coalesce(func.sum(picture[name]), 0) for name in conditions)
-    return select(func.count().filter(and_(*new)), func.count().filter(and_(*spurious)), *sums)
+    asked: list[ColumnElement[int]] = []
+    for side in sides:
+        columns = [picture[f"{side}{name}"] for name in conditions(each, side)]
+        asked += [func.count(), func.count().filter(picture[f"{side}{VerdictValue.SPURIOUS}"] > 0)]
+        asked += [func.coalesce(func.sum(column), 0) for column in columns]
+    return select(*asked)
 
 
-def is_in(known: Columns, explanation_id: SQLCoreOperations[UUID], *which: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(known.explanation_id == explanation_id, *which)
-
-
-def newest_rows(session: Session, critique: Run, closed: Collection[UUID]) -> tuple[Rows, Rows]:
-    return standing_rows(critique, session.scalar(select(newest_consensus(critique.id))), closed)
+def conditions(each: Columns, side: str) -> dict[str, ColumnElement[bool]]:
+    """On rows of clusters, in the order of ``Ingredients``."""
+    value, source = each[f"{side}value"], each[f"{side}source"]
+    by = {"by_people": source == Source.REVIEW, "by_similar": source == Source.PROBE}
+    return {word.value: value == word for word in VerdictValue} | by

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, union
+from sqlalchemy import ColumnElement, case, exists, func, select
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from app.decisions import acceptance
 from app.decisions.queries import Measured, earlier, newest_reports
 from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Split, State, VerdictValue
 from app.models.trust_record import KEY, TrustRecord
 from app.projects.known import Made, standing_before
-from app.realignment.ingredients import newest_rows
-from app.review.standing import standings
+from app.realignment.ingredients import ingredients_after
+from app.review.standing import newest_consensus, standings
+from app.review.standing_rows import silent_rows, spoken_rows
 from app.runs.parameters import RealignmentParameters
 from app.runs.queries import WITHOUT_RESULT
 from app.trust.lock import record_in
@@ -125,23 +128,28 @@ def corrected_pictures(
 
     closed: clusters of which people's word is not to be told, as in ``standings``.
     """
-    silent, spoken = (rows.subquery().c for rows in newest_rows(session, critique, closed))
-    spurious = (select(each.explanation_id).where(each.value == VerdictValue.SPURIOUS) for each in (silent, spoken))
-    of_analysis = Explanation.run_id == UUID(critique.parameters["analysis_id"])
-    all_of_them = select(Explanation.id).where(of_analysis, Explanation.id.in_(union(*spurious)))
-    # Counted on the way, so that the database goes through the verdicts once.
-    counted = all_of_them.add_columns(func.count().over()).order_by(Explanation.position).offset(first).limit(count)
-    places = session.execute(counted).all()
-    beyond = first > 0 and not places
-    total = session.scalar(select(func.count()).select_from(all_of_them.subquery())) if beyond else None
+    consensus = session.scalar(select(newest_consensus(critique.id)))
+    silent, spoken = silent_rows(critique, consensus).subquery().c, spoken_rows(critique, consensus, closed).cte().c
+    stands = case(
+        (Explanation.id.not_in(select(spoken.explanation_id)), is_spurious(silent)),
+        else_=Explanation.id.in_(select(spoken.explanation_id).where(spoken.value == VerdictValue.SPURIOUS)),
+    )
     shown = session.scalars(
         select(Explanation)
-        .where(Explanation.id.in_([place for place, _ in places]))
+        .where(Explanation.run_id == UUID(critique.parameters["analysis_id"]), stands)
         .order_by(Explanation.position)
+        .offset(first)
+        .limit(count)
         .options(joinedload(Explanation.image))
     ).all()
     numbers: dict[UUID, list[int]] = {row.id: [] for row in shown}
     for standing in standings(session, critique.id, closed, pictures=numbers.keys()):
         if standing.value is VerdictValue.SPURIOUS:
             numbers[standing.explanation_id].append(standing.number)
-    return [Corrected(row, numbers[row.id]) for row in shown], total or next((number for _, number in places), 0)
+    total = ingredients_after(session, critique, consensus, closed).with_spurious
+    return [Corrected(row, numbers[row.id]) for row in shown], total
+
+
+def is_spurious(rows: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[bool]:
+    """Whether one of the rows of an explanation is; looked for picture by picture, as a page shows few."""
+    return exists().where(rows.explanation_id == Explanation.id, rows.value == VerdictValue.SPURIOUS)

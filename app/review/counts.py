@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import case, func, or_, select, true
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
+from app.finished import counted_once
 from app.models import Run, User, VerdictValue
 from app.models.figures import Estimate
 from app.review.answers import answers_by_cluster, judged_value, readers_differ
@@ -35,7 +36,7 @@ def count_cases(
 ) -> Counts:
     """consensus: the newest one done; percent: of the answered cases that are read twice.
 
-    All are counted in an index alone; what people answered is little, and is looked up.
+    All are counted once, in an index alone; what people answered is little, and is looked up.
     """
     cases = cases_of(critique, consensus, narrowed).subquery()
     answers = answers_by_cluster(reader)
@@ -44,23 +45,21 @@ def count_cases(
     uncertain = or_(compared == 0, judged == VerdictValue.UNCERTAIN)  # the verdict is looked up for blind answers only
     agreeing = case((judged == VerdictValue.SPURIOUS, answers.c.blind_spurious), else_=answers.c.blind_relevant)
     whole = select(func.count().label("total"), func.count().filter(cases.c.unsure).label("unsure")).select_from(cases)
-    mine = cases_of(critique, consensus, narrowed).subquery()
     read = (
         select(
             func.count().label("answered"),
-            func.count().filter(mine.c.unsure).label("answered_unsure"),
+            func.count().filter(cases.c.unsure).label("answered_unsure"),
             func.count().filter(is_open(answers, percent)).label("second"),
             func.count().filter(readers_differ(answers)).label("differ"),
             func.sum(case((uncertain, 0), else_=agreeing)).label("agreed"),
             func.sum(case((uncertain, 0), else_=compared)).label("compared"),
         )
         .select_from(answers)
-        .join(mine, mine.c.cluster_id == answers.c.cluster_id)
-    ).subquery()
-    whole_table = whole.subquery()
-    total, unsure, answered, answered_unsure, second, differ, agreed, n = session.execute(
-        select(whole_table, read).join(read, true())
-    ).one()
+        .join(cases, cases.c.cluster_id == answers.c.cluster_id)
+    )
+    (total, unsure), (answered, answered_unsure, second, differ, agreed, n) = counted_once(
+        session, critique, ("cases", consensus, narrowed), whole, read
+    )
     # PostgreSQL gives the sum of a sum as a Decimal, which no float can be multiplied with.
     agreement = wilson(int(agreed or 0), int(n or 0))
     return Counts(total, answered, unsure - answered_unsure, second, differ, agreement)

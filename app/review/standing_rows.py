@@ -1,6 +1,7 @@
 """What stands for each cluster, as rows that the database counts itself: what ``standing`` says one by one.
 
-A page that only counts, or lists a few, would wait long for all of them.
+A page that only counts, or lists a few, would wait long for all of them. What stands where nobody answers never changes
+once it is written, however many clusters that are; people speak of few pictures, and only there anything changes.
 """
 
 from collections.abc import Collection
@@ -14,47 +15,64 @@ from app.models import AgreedVerdict, Answer, Critique, Review, Run, Source, Ver
 from app.review.answers import judged_value, standing_words
 from app.review.standing import WORDS
 
-Rows = Select[UUID, VerdictValue, Source]
+Silent = Select[UUID, UUID, VerdictValue, Source]
+Spoken = Select[UUID, VerdictValue, Source, VerdictValue, Source]
 JUDGE, REVIEW = (literal(source, AgreedVerdict.source.type) for source in (Source.JUDGE, Source.REVIEW))
 
 
-def standing_rows(critique: Run, consensus: UUID | None, closed: Collection[UUID] = frozenset()) -> tuple[Rows, Rows]:
-    """``explanation_id``, ``value`` and ``source``: of the clusters that nobody spoke of, and of the others.
+def silent_rows(critique: Run, consensus: UUID | None) -> Silent:
+    """``explanation_id``, ``cluster_id``, ``value`` and ``source``: of every cluster, as if nobody had answered.
 
-    They are apart since the first are many, and come picture by picture from their index as long as nothing is mixed
-    in. consensus: the newest one done. closed: clusters that count among the first, as in ``standings``.
+    consensus: the newest one done.
     """
-    words = settled_words(closed)
-    return judged_rows(critique, words) if consensus is None else agreed_rows(critique, consensus, words)
-
-
-def agreed_rows(critique: Run, consensus: UUID, words: CTE) -> tuple[Rows, Rows]:
+    if consensus is None:
+        return (
+            select(Critique.explanation_id, Verdict.cluster_id, Verdict.value, JUDGE.label("source"))
+            .join(Verdict, Verdict.critique_id == Critique.id)
+            .where(Critique.run_id == critique.id)
+        )
     by_review = AgreedVerdict.source == Source.REVIEW
     own = case((by_review, judged_value(critique, AgreedVerdict.cluster_id)), else_=AgreedVerdict.value)
     source = case((by_review, JUDGE), else_=AgreedVerdict.source)
-    of_picture = AgreedVerdict.explanation_id.label("explanation_id")
-    silent = select(of_picture, own.label("value"), source.label("source")).where(
-        AgreedVerdict.run_id == consensus, AgreedVerdict.cluster_id.not_in(select(words.c.cluster_id))
+    return select(
+        AgreedVerdict.explanation_id, AgreedVerdict.cluster_id, own.label("value"), source.label("source")
+    ).where(AgreedVerdict.run_id == consensus)
+
+
+def spoken_rows(critique: Run, consensus: UUID | None, closed: Collection[UUID] = frozenset()) -> Spoken:
+    """``explanation_id``, ``value``, ``source``, and ``silent_value`` and ``silent_source`` of ``silent_rows``.
+
+    Of every cluster of the pictures that people spoke of. closed: clusters of which people's word is not to be told, as
+    in ``standings``.
+    """
+    words = settled_words(closed)
+    pictures = select(picture_of(critique, consensus, words).correlate(words).scalar_subquery()).select_from(words)
+    silent = silent_rows(critique, consensus)
+    of_picture = AgreedVerdict.explanation_id if consensus else Critique.explanation_id
+    clusters = silent.where(of_picture.in_(pictures)).subquery()
+    each = clusters.c
+    told = [(words.c.answer == answer, kept(value, Verdict.value)) for answer, value in WORDS.items()]
+    return (
+        select(
+            each.explanation_id,
+            case(*told, else_=each.value).label("value"),
+            case((words.c.answer.is_not(None), REVIEW), else_=each.source).label("source"),
+            each.value.label("silent_value"),
+            each.source.label("silent_source"),
+        )
+        .select_from(clusters)
+        .outerjoin(words, words.c.cluster_id == each.cluster_id)
     )
-    picture = select(AgreedVerdict.explanation_id).where(
+
+
+def picture_of(critique: Run, consensus: UUID | None, words: CTE) -> Select[UUID]:
+    """Of a word's cluster; looked up for each word, as they are few, whatever the database would make of a join."""
+    if consensus is None:
+        mine = select(Critique.explanation_id).join(Verdict, Verdict.critique_id == Critique.id)
+        return mine.where(Critique.run_id == critique.id, Verdict.cluster_id == words.c.cluster_id)
+    return select(AgreedVerdict.explanation_id).where(
         AgreedVerdict.run_id == consensus, AgreedVerdict.cluster_id == words.c.cluster_id
     )
-    return silent, spoken_rows(words, picture)
-
-
-def judged_rows(critique: Run, words: CTE) -> tuple[Rows, Rows]:
-    of_picture = Critique.explanation_id.label("explanation_id")
-    mine = select(of_picture).join(Verdict, Verdict.critique_id == Critique.id).where(Critique.run_id == critique.id)
-    silent = mine.add_columns(Verdict.value.label("value"), JUDGE.label("source"))
-    picture = mine.where(Verdict.cluster_id == words.c.cluster_id)
-    return silent.where(Verdict.cluster_id.not_in(select(words.c.cluster_id))), spoken_rows(words, picture)
-
-
-def spoken_rows(words: CTE, picture: Select[UUID]) -> Rows:
-    """picture: of a word's cluster; looked up for each word, as they are few, whatever the database makes of a join."""
-    told = [(words.c.answer == answer, kept(value, Verdict.value)) for answer, value in WORDS.items()]
-    each = select(picture.scalar_subquery().label("explanation_id"), case(*told).label("value")).subquery().c
-    return select(each.explanation_id, each.value, REVIEW.label("source")).where(each.explanation_id.is_not(None))
 
 
 def settled_words(closed: Collection[UUID]) -> CTE:

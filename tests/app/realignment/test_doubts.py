@@ -7,11 +7,13 @@ from sqlalchemy import select
 from app.db import reading, transaction
 from app.models import (
     AgreedVerdict,
+    Answer,
     Critique,
     Explanation,
     Image,
     Kind,
     Project,
+    Review,
     Run,
     Source,
     State,
@@ -115,10 +117,13 @@ def noise(loop: Loop) -> None:
 
 
 def few_pictures(loop: Loop) -> None:
+    """A reader finds all but two of the spurious regions relevant."""
     with transaction() as session:
         verdicts = session.scalars(select(Verdict).where(Verdict.value == VerdictValue.SPURIOUS).order_by(Verdict.id))
         for verdict in verdicts.all()[2:]:
-            verdict.value = VerdictValue.RELEVANT
+            said = Review(cluster_id=verdict.cluster_id, user_id=loop.clinician.id, run_id=loop.critique.id)
+            said.answer, said.blind = Answer.RELEVANT, False
+            session.add(said)
 
 
 def test_what_there_is_is_counted_from_the_rows(loop: Loop) -> None:

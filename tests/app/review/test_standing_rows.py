@@ -13,12 +13,12 @@ from app.models import Answer, Review, Role, Run, Source, VerdictValue
 from app.realignment.ingredients import ingredients_of
 from app.realignment.queries import corrected_pictures
 from app.review.standing import newest_consensus, standings
-from app.review.standing_rows import standing_rows
+from app.review.standing_rows import silent_rows, spoken_rows
 from tests import factories
 from tests.app.review.test_similar import add_consensus, clusters
 from tests.factories import Loop
 
-SPOKEN_OF = 2 / 3  # of the clusters
+SPOKEN_OF = 1 / 4  # of the clusters, so that of some pictures nobody speaks
 
 
 def let_people_speak(loop: Loop, seed: int) -> None:
@@ -47,10 +47,13 @@ def agree(loop: Loop, seed: int) -> None:
 
 
 def counted(critique: Run, closed: frozenset[UUID] = frozenset()) -> Counter[tuple[UUID, VerdictValue, Source]]:
+    """Where nobody spoke it is the silent rows that stand."""
     with reading() as session:
         consensus = session.scalar(select(newest_consensus(critique.id)))
-        parts = standing_rows(critique, consensus, closed)
-        return Counter((row[0], row[1], row[2]) for part in parts for row in session.execute(part))
+        spoken = [(row[0], row[1], row[2]) for row in session.execute(spoken_rows(critique, consensus, closed))]
+        silent = [(row[0], row[2], row[3]) for row in session.execute(silent_rows(critique, consensus))]
+    pictures = {row[0] for row in spoken}
+    return Counter([*spoken, *(row for row in silent if row[0] not in pictures)])
 
 
 @pytest.mark.usefixtures("database")
@@ -95,6 +98,22 @@ def test_what_goes_in_is_counted_as_it_stands(loop: Loop) -> None:
     assert found.with_spurious == len({each.explanation_id for each in told if each.value is VerdictValue.SPURIOUS})
     assert found.by_people == sum(each.reviewed for each in told)
     assert found.by_similar == sum(each.source is Source.PROBE for each in told)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("agreed", [False, True])
+def test_what_people_say_afterwards_counts_though_the_machine_s_words_are_counted_once(
+    loop: Loop, agreed: bool
+) -> None:
+    if agreed:
+        agree(loop, 6)
+    with reading() as session:
+        ingredients_of(session, loop.critique)
+    let_people_speak(loop, 6)
+    with reading() as session:
+        values = Counter(each.value for each in standings(session, loop.critique.id))
+        found = ingredients_of(session, loop.critique)
+    assert (found.spurious, found.relevant, found.uncertain) == tuple(values[value] for value in VerdictValue)
 
 
 @pytest.mark.usefixtures("database")
