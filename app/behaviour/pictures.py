@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
-from app.models import Explanation, Image, Prediction, Report
+from app.models import Checkpoint, Explanation, Image, Prediction, Project, Report, Run
 from app.models.figures import Group
 from app.models.summary import Evidence
 
@@ -93,3 +93,31 @@ def wrong_answers(session: Session, report: Report, group: Group, class_id: UUID
         .options(contains_eager(Prediction.image))
     )
     return Shown(rows.all(), total, number)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a checkpoint answered on one picture; explanation_id: of its newest one on it, if it was explained there."""
+
+    prediction: Prediction
+    checkpoint: Checkpoint
+    explanation_id: UUID | None
+
+
+def answer(session: Session, project: Project, prediction_id: UUID) -> Answered | None:
+    """None where the project has no such one."""
+    newest = (
+        select(Explanation.id)
+        .join(Run, Run.id == Explanation.run_id)
+        .where(Explanation.image_id == Prediction.image_id, Explanation.checkpoint_id == Prediction.checkpoint_id)
+        .order_by(Run.created_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    row = session.execute(
+        select(Prediction, Checkpoint, newest)
+        .join(Checkpoint, Checkpoint.id == Prediction.checkpoint_id)
+        .where(Prediction.id == prediction_id, Checkpoint.project_id == project.id)
+        .options(joinedload(Prediction.image))
+    ).one_or_none()
+    return Answered(*row) if row else None

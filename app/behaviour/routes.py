@@ -176,4 +176,26 @@ def show_errors(
         target=target,
         shown=pictures.wrong_answers(session, measured, found, target.id, number),
         names={target.id: target.name for target in project.classes},
+        wanted=request.url.remove_query_params("page").query,
+        came_from=request.url.query,
+    )
+
+
+@router.get("/errors/{prediction_id}")
+def show_error(request: Request, session: DBSession, project: CurrentProject, prediction_id: UUID) -> Response:
+    """One answer, wrong or not, with its picture large; the query is that of the list it is looked at from."""
+    found = pictures.answer(session, project, prediction_id)
+    if found is None:
+        raise HTTPException(404, gettext("This project has no such answer."))
+    return page(
+        request,
+        "behaviour/error.html",
+        project=project,
+        step=Step.UNDERSTAND,
+        loop=loop_state(session, project),
+        prediction=found.prediction,
+        checkpoint=found.checkpoint,
+        explanation_id=found.explanation_id,
+        names={target.id: target.name for target in project.classes},
+        came_from=request.url.query,
     )

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from sqlalchemy import select
 
 from app.db import now, transaction
-from app.models import Epoch, LVLMCall, Project, Report, Role, Run, Stage, State, User
+from app.models import Epoch, LVLMCall, Prediction, Project, Report, Role, Run, Stage, State, User
 from app.models import Kind as RunKind
 from app.runs.parameters import AnalysisParameters, RealignmentParameters
 from tests import brought, factories
@@ -258,6 +258,7 @@ def test_picture_what_lies_behind_the_links(
     with transaction() as session:
         read_sample(session, knees.critique, knees.clinician, wrong=1)
         report = session.scalars(select(Report).where(Report.checkpoint_id == knees.original.id)).first()
+        wrong = session.scalars(select(Prediction.id).where(Prediction.correct.is_(False))).first()
     assert report is not None
     page = open_as(knees.clinician, "/", width=width, scheme=scheme)
     critique = f"{here}/review/{knees.critique.id}"
@@ -265,6 +266,7 @@ def test_picture_what_lies_behind_the_links(
         "runs": f"{here}/runs",
         "check": f"{here}/check",
         "errors": f"{here}/behaviour/errors?report={report.id}&group=healthy,%20letter%20present",
+        "error": f"{here}/behaviour/errors/{wrong}",
         "differences": f"{critique}/differences",
         "reliability": f"{critique}/reliability",
         "trust-open": f"{here}/trust",

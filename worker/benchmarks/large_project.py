@@ -82,6 +82,7 @@ class LargeProject:
     realigned: Checkpoint
     image_id: UUID  # of a test image
     report: Report  # of the original checkpoint, by group
+    answer_id: UUID  # of its answers
     clusters: int
     images: int
 
@@ -128,6 +129,7 @@ def fill(session: Session, images: int, seed: int = 0) -> LargeProject:
         realigned=realigned,
         image_id=tested[0]["id"],
         report=report,
+        answer_id=session.scalars(select(Prediction.id).where(Prediction.run_id == report.run_id).limit(1)).one(),
         clusters=ANALYSES * len(clusters),
         images=images,
     )

@@ -112,6 +112,7 @@ def addresses(large: LargeProject) -> dict[str, str]:
         "behaviour_new": f"{here}/behaviour/new",
         "behaviour_pictures": f"{here}/behaviour/pictures?{one}&region=0",
         "behaviour_errors": f"{here}/behaviour/errors?{group}",
+        "behaviour_error": f"{here}/behaviour/errors/{large.answer_id}",
         "specification": f"{here}/specification",
         "specification_version": f"{here}/specification/versions/1",
         "specification_examples": f"{here}/specification/examples",

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.behaviour.evidence import summaries_of
 from app.db import reading, transaction
-from app.models import Kind, Project, Report, Role, Run, Split, State, User
+from app.models import Kind, Prediction, Project, Report, Role, Run, Split, State, User
 from app.models.summary import ClassSummary, kept
 from app.runs.clustering import CLUSTERING, Candidate, ChosenClustering
 from app.runs.parameters import AnalysisParameters
@@ -156,6 +156,47 @@ def test_errors_of_a_group_are_its_wrong_answers_only(loop: Loop, page: Browser)
     shown = re.findall(r'alt="(test/[^"]*)"', text)
     # The factory answers every second image wrongly: those are the ones with a letter.
     assert shown == [f"test/healthy/{index:04}.png" for index in (0, 2, 4)]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_wrong_answer_opens_large_with_its_certainty_and_leads_back_to_its_list(loop: Loop, page: Browser) -> None:
+    with reading() as session:
+        report = session.scalars(select(Report).where(Report.checkpoint_id == loop.original.id)).first()
+    assert report is not None
+    group = f"/errors?report={report.id}&group=healthy, letter present"
+    links = [unescape(link) for link in re.findall(r'href="([^"]*/errors/[^"]*)"', page.get(address(loop, group)).text)]
+    assert len(set(links)) == 3
+    text = page.get(links[0]).text
+    assert "<h1>test/healthy/0000.png</h1>" in text
+    assert f"Is healthy; checkpoint {loop.original.number} says " in text
+    assert 'data-values="/pictures/images/' in text
+    for target in loop.project.classes:
+        assert f"<td>{target.name}" in text
+    assert "has not been explained on this picture" in text
+    back = re.search(r'<p class="back"><a href="([^"]*)"', text)
+    assert back is not None
+    assert "Answered wrongly: healthy, letter present" in page.get(unescape(back[1])).text
+
+
+@pytest.mark.usefixtures("database")
+def test_where_the_model_looked_is_one_link_away_from_a_wrong_answer(loop: Loop, page: Browser) -> None:
+    explained = loop.explanations[0]
+    with transaction() as session:
+        answered = Prediction(run_id=loop.analysis.id, checkpoint_id=loop.original.id, image_id=explained.image_id)
+        answered.predicted_id, answered.probabilities, answered.correct = explained.predicted_id, [0.5, 0.5], False
+        session.add(answered)
+    text = page.get(address(loop, f"/errors/{answered.id}")).text
+    assert f'href="{address(loop)}/pictures/{explained.id}"' in text
+    assert "has not been explained" not in text
+
+
+def test_an_answer_of_another_project_is_not_shown(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        answer = session.scalars(select(Prediction)).first()
+        assert answer is not None
+        other = add_project(session, name="Other")
+    assert page.get(f"/projects/{other.id}/behaviour/errors/{answer.id}").status_code == 404
+    assert page.get(address(loop, f"/errors/{loop.project.id}")).status_code == 404
 
 
 def test_words_of_the_lvlm_are_escaped_quoted_and_marked_as_its_words(
