@@ -12,10 +12,11 @@ from app.deps import Clinician, CurrentProject, DBSession, Engineer
 from app.exports import documents
 from app.exports.content import Content, content_of
 from app.exports.verdicts import verdicts_as_csv
+from app.languages.catalogue import gettext
 from app.models import Checkpoint, Decision, Project, Run, User
 from app.review.blind import blind_cases_left, still_open
 from app.review.second import closed_to
-from app.storage import storage
+from app.storage import BlobMissingError, storage
 from app.trust.lock import record_of
 
 router = APIRouter(prefix="/projects/{project_id}/checkpoints/{checkpoint_id}")
@@ -59,7 +60,13 @@ def download_weights(session: DBSession, user: Engineer, project: CurrentProject
     newest = need_approval(session, checkpoint)
     run = session.get(Run, checkpoint.run_id)
     trust = record_of(run) if run else None
-    signed = signed_weights(storage().get(checkpoint.weights), checkpoint, newest, project, trust)
+    try:
+        weights = storage().get(checkpoint.weights)
+    except BlobMissingError as error:
+        raise HTTPException(
+            404, gettext("The weights of this checkpoint are missing in the store. Its figures and decisions are kept.")
+        ) from error
+    signed = signed_weights(weights, checkpoint, newest, project, trust)
     return given_out("checkpoint", checkpoint, project, ".safetensors", signed, "application/octet-stream")
 
 

@@ -242,6 +242,16 @@ def test_approved_weights_carry_the_signature_and_the_same_tensors(
     assert header["weight"] == {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 
 
+def test_weights_that_the_store_has_lost_are_told(
+    loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
+) -> None:
+    sign(loop, page, reason="Good.")
+    storage().forget(loop.realigned.weights)
+    answer = signed_in(loop.engineer).get(f"/projects/{loop.project.id}/checkpoints/{loop.realigned.id}/weights")
+    assert answer.status_code == 404
+    assert "Its figures and decisions are kept." in answer.text
+
+
 def test_weights_are_not_given_to_clinicians_nor_without_an_approval(
     loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
 ) -> None:
