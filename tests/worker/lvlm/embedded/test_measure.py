@@ -189,12 +189,13 @@ def test_echoing_teaches_the_truth_on_the_critics_own_words() -> None:
 
 def test_the_card_tells_every_figure_with_its_range_and_the_size_of_the_model(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1000, 2000), "b": torch.zeros(500_000)}, tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text('{"choice_temperature": 1.25}')
+    (tmp_path / "config.json").write_text('{"choice_temperature": 1.25, "trained_with": "--seed 3 --minutes 92"}')
     names = [*ROWS, "images", "clusters"]
     figures = over_seeds([dict.fromkeys(names, 10.0 + seed) for seed in range(3)])
     text = " ".join(write_card(tmp_path, figures, seeds=3).read_text().split())
     assert "2.5 million parameters" in text
     assert "1.25" in text
+    assert "`rightreasons lvlm train --seed 3 --minutes 92 --out FOLDER`" in text
     assert "33 pictures (real MNIST" in text
     assert "and 33 clusters in 3 parts" in text
     assert "trained once; the range is over the 3 parts." in text
