@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case, func, select
@@ -14,7 +15,7 @@ from app.models.guard_record import KEY as GUARD
 from app.models.guard_record import GuardRecord
 from app.models.trust_record import KEY as TRUST
 from app.models.trust_record import TrustRecord
-from app.projects.known import Made, known_of, standing_before
+from app.projects.known import Made, known_of, standing_before, unapproved_rounds
 from app.runs.parameters import AnalysisParameters, RealignmentParameters
 from app.statistics import mcnemar
 from app.trust.lock import record_in
@@ -85,6 +86,7 @@ class Comparison:
     measured_standing: Measured | None
     trust: TrustRecord | None  # in the judge, as it stood when the realignment was started
     guard: GuardRecord | None  # which epoch this is; none where its training was not guarded yet
+    guards: Sequence[GuardRecord]  # of all trainings since ``standing``, where there is one, this among them
 
     @property
     def is_measured(self) -> bool:
@@ -100,7 +102,8 @@ class Comparison:
         if self.measured_before is None or self.measured_after is None:
             return []
         bar, before, after = self.parameters.bar, self.measured_before.figures, self.measured_after.figures
-        return acceptance.lines(bar, before, after, earlier(self.standing, self.measured_standing))
+        owed = acceptance.Owed.of([self.guard] if self.guard else [])
+        return acceptance.lines(bar, before, after, owed, earlier(self.standing, self.measured_standing, self.guards))
 
     @property
     def may_be_approved(self) -> bool:
@@ -129,7 +132,7 @@ class Comparison:
 def compare(session: Session, after: Checkpoint, made: Sequence[Made] = ()) -> Comparison:
     """The figures are those of the newest reports on test images, else on validation images.
 
-    Two statements, and one more where the checkpoint before was realigned itself and its project's are not given.
+    Two statements; one more where the checkpoint before was realigned itself, one where its project's are not given.
     made: all checkpoints of the project, where they are known.
     """
     rows = session.execute(
@@ -141,9 +144,11 @@ def compare(session: Session, after: Checkpoint, made: Sequence[Made] = ()) -> C
     family, (_, parameters, trust, guard) = [row[0] for row in rows], rows[0]
     before = next(each for each in family if each.id == after.parent_id)
     control = next((each for each in family if each.origin is Origin.CONTROL and each.run_id == after.run_id), None)
-    standing = None
+    standing, guards = None, [guard_in(guard)]
     if before.origin is Origin.REALIGNED:
-        standing = standing_before(made or all_made(session, before.project_id), before.id)
+        made = made or all_made(session, before.project_id)
+        standing = standing_before(made, before.id)
+        guards += guards_of(session, unapproved_rounds(made, before.id))
     newest = newest_reports(session, [each.id for each in (*family, standing) if each])
     split = Split.TEST if (after.id, Split.TEST) in newest else Split.VALIDATION
     return Comparison(
@@ -158,8 +163,21 @@ def compare(session: Session, after: Checkpoint, made: Sequence[Made] = ()) -> C
         standing=standing,
         measured_standing=newest.get((standing.id, split)) if standing else None,
         trust=record_in(trust),
-        guard=GuardRecord.model_validate(guard) if guard else None,
+        guard=guards[0],
+        guards=[each for each in guards if each],
     )
+
+
+def guard_in(stored: dict[str, Any] | None) -> GuardRecord | None:
+    return GuardRecord.model_validate(stored) if stored else None
+
+
+def guards_of(session: Session, realigned: Sequence[Checkpoint]) -> list[GuardRecord | None]:
+    """Of the runs that made them, in no order."""
+    if not realigned:
+        return []
+    runs = [each.run_id for each in realigned]
+    return [guard_in(stored) for stored in session.scalars(select(Run.result[GUARD]).where(Run.id.in_(runs)))]
 
 
 def all_made(session: Session, project_id: UUID) -> Sequence[Made]:
@@ -175,8 +193,13 @@ def explained_like_before(session: Session, comparison: Comparison) -> AnalysisP
     return asked.model_copy(update={"checkpoint_id": comparison.after.id})
 
 
-def earlier(standing: Checkpoint | None, measured: Measured | None) -> acceptance.Earlier | None:
-    return acceptance.Earlier(standing.number, measured.figures) if standing and measured else None
+def earlier(
+    standing: Checkpoint | None, measured: Measured | None, guards: Sequence[GuardRecord]
+) -> acceptance.Earlier | None:
+    """guards: of all trainings since."""
+    if standing is None or measured is None:
+        return None
+    return acceptance.Earlier(standing.number, measured.figures, acceptance.Owed.of(guards))
 
 
 def newest_reports(session: Session, checkpoint_ids: Sequence[UUID]) -> dict[tuple[UUID, Split], Measured]:

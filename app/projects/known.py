@@ -128,16 +128,26 @@ def may_be_current(made: Made, explained: Collection[str]) -> bool:
     return made.checkpoint.origin in {Origin.IMPORTED, Origin.TRAINED}
 
 
+def unapproved_rounds(made: Sequence[Made], checkpoint_id: UUID) -> list[Checkpoint]:
+    """This checkpoint and those before it that were realigned and that nobody has approved, the newest first.
+
+    made: all checkpoints of the project.
+    """
+    known, rounds = {each.checkpoint.id: each for each in made}, list[Checkpoint]()
+    found = known[checkpoint_id]
+    while not may_be_current(found, explained=()) and found.checkpoint.parent_id:
+        rounds.append(found.checkpoint)
+        found = known[found.checkpoint.parent_id]
+    return rounds
+
+
 def standing_before(made: Sequence[Made], checkpoint_id: UUID) -> Checkpoint | None:
     """What the rounds that nobody has approved began with; None where the checkpoint was given or is approved itself.
 
     made: all checkpoints of the project.
     """
-    known = {each.checkpoint.id: each for each in made}
-    found = known[checkpoint_id]
-    while not may_be_current(found, explained=()) and found.checkpoint.parent_id:
-        found = known[found.checkpoint.parent_id]
-    return None if found.checkpoint.id == checkpoint_id else found.checkpoint
+    rounds = unapproved_rounds(made, checkpoint_id)
+    return next((each.checkpoint for each in made if rounds and each.checkpoint.id == rounds[-1].parent_id), None)
 
 
 def is_explanation(run: Run) -> bool:

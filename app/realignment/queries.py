@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from app.decisions import acceptance
-from app.decisions.queries import Measured, earlier, newest_reports
+from app.decisions.queries import Measured, earlier, guard_in, newest_reports
 from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Split, State, VerdictValue
-from app.models.trust_record import KEY, TrustRecord
-from app.projects.known import Made, standing_before
+from app.models.guard_record import KEY as GUARD
+from app.models.guard_record import GuardRecord
+from app.models.trust_record import KEY as TRUST
+from app.models.trust_record import TrustRecord
+from app.projects.known import Made, standing_before, unapproved_rounds
 from app.realignment.ingredients import ingredients_after
 from app.review.standing import newest_consensus, standings
 from app.review.standing_rows import silent_rows, spoken_rows
@@ -34,6 +37,7 @@ class Outcome:
     checkpoint: Checkpoint
     before: Measured | None
     after: Measured | None
+    owed: acceptance.Owed
     earlier: acceptance.Earlier | None
     trust: TrustRecord | None
 
@@ -41,7 +45,8 @@ class Outcome:
     def lines(self) -> list[acceptance.Line]:
         if self.before is None or self.after is None:
             return []
-        return acceptance.lines(self.parameters.bar, self.before.figures, self.after.figures, self.earlier)
+        before, after = self.before.figures, self.after.figures
+        return acceptance.lines(self.parameters.bar, before, after, self.owed, self.earlier)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Past:
 
     run: Run
     trust: TrustRecord | None
+    guard: GuardRecord | None
     seconds_an_epoch: float | None
 
 
@@ -57,7 +63,7 @@ def past_of(session: Session, project: Project) -> list[Past]:
     """The newest first."""
     first, last, epochs = func.min(Epoch.created_at), func.max(Epoch.created_at), func.count(Epoch.id)
     rows = session.execute(
-        select(Run, Run.result[KEY], first, last, epochs)
+        select(Run, Run.result[TRUST], Run.result[GUARD], first, last, epochs)
         .outerjoin(Epoch, Epoch.run_id == Run.id)
         .where(Run.project_id == project.id, Run.kind == Kind.REALIGNMENT)
         .group_by(Run.id)
@@ -65,7 +71,7 @@ def past_of(session: Session, project: Project) -> list[Past]:
         .limit(EARLIER)
         .options(*WITHOUT_RESULT)
     )
-    return [Past(run, record_in(trust), seconds(begun, ended, count)) for run, trust, begun, ended, count in rows]
+    return [Past(run, record_in(trust), guard_in(guard), seconds(*times)) for run, trust, guard, *times in rows]
 
 
 def seconds(first: datetime | None, last: datetime | None, epochs: int) -> float | None:
@@ -89,27 +95,38 @@ def outcomes_of(session: Session, past: Sequence[Past], made: Sequence[Made]) ->
     standing = {each.id: standing_before(made, each.parent_id) for each in mine if each.parent_id}
     wanted = {each.id for each in mine} | {each.parent_id for each in mine if each.parent_id}
     reports = newest_reports(session, [*wanted, *(each.id for each in standing.values() if each)])
-    return [outcome(finished, each, standing[each.id], reports) for each in mine]
+    guards = {each.id: guards_since(finished, made, each) for each in mine}
+    return [outcome(finished, each, standing[each.id], guards[each.id], reports) for each in mine]
+
+
+def guards_since(past: dict[UUID, Past], made: Sequence[Made], checkpoint: Checkpoint) -> list[GuardRecord]:
+    """Of its training and of those since what was given or approved, as far as they are among the past ones."""
+    assert checkpoint.parent_id is not None
+    rounds = [checkpoint, *unapproved_rounds(made, checkpoint.parent_id)]
+    found = [past[each.run_id].guard for each in rounds if each.run_id in past]
+    return [each for each in found if each]
 
 
 def outcome(
     past: dict[UUID, Past],
     checkpoint: Checkpoint,
     standing: Checkpoint | None,
+    guards: Sequence[GuardRecord],
     reports: dict[tuple[UUID, Split], Measured],
 ) -> Outcome:
     assert checkpoint.run_id is not None
     assert checkpoint.parent_id is not None
-    run, trust = past[checkpoint.run_id].run, past[checkpoint.run_id].trust
+    mine = past[checkpoint.run_id]
     split = Split.TEST if (checkpoint.id, Split.TEST) in reports else Split.VALIDATION
     return Outcome(
-        run,
-        RealignmentParameters.model_validate(run.parameters),
+        mine.run,
+        RealignmentParameters.model_validate(mine.run.parameters),
         checkpoint,
         reports.get((checkpoint.parent_id, split)),
         reports.get((checkpoint.id, split)),
-        earlier(standing, reports.get((standing.id, split)) if standing else None),
-        trust,
+        acceptance.Owed.of([mine.guard] if mine.guard else []),
+        earlier(standing, reports.get((standing.id, split)) if standing else None, guards),
+        mine.trust,
     )
 
 

@@ -172,7 +172,8 @@ def prepared(job: Job, parameters: RealignmentParameters) -> Prepared:
     if job.first >= parameters.epochs:
         watched.epochs_left = job.previous[CHOSEN] - (job.first - parameters.epochs)
     elif is_first(job, parameters):
-        watched.watch = Watch(watched.measures(model, measured.right(model)))
+        explained = group_names(correction.rows, group_by)
+        watched.watch = Watch(watched.first_measures(model, measured.right(model), aligned, explained))
     else:
         watched.watch = load_watch(job.previous[STATE])
     training = pictures(train, loaded.preprocessing), labels_of(train)

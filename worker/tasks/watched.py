@@ -1,7 +1,7 @@
 """A realignment under guard: what is measured after each epoch, and which one is delivered."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from worker.method.realignment import AlignmentImages
 from worker.tasks.inputs import device
 
 NO_VALIDATION = "The data set has no validation images."
+NOT_MEASURED = "not measured"
 NONE_HELD_OUT = "Too few pictures have a spurious region to hold one out."
 
 
@@ -49,6 +50,13 @@ class Watched:
         accuracy, groups = guard.on_validation(correct, self.groups)
         return Measures(accuracy, groups, guard.agreement(model, self.held, device()))
 
+    def first_measures(
+        self, model: nn.Module, correct: Tensor, aligned: AlignmentImages, groups: list[str]
+    ) -> Measures:
+        """Of the model that is realigned. aligned: all alignment images; groups: names of their groups."""
+        owed, by_group = guard.owed_answers(model, aligned, groups, device())
+        return replace(self.measures(model, correct), owed=owed, owed_by_group=by_group)
+
     def record(self, asked: int) -> GuardRecord:
         """Of the epoch that is delivered. asked: epochs."""
         assert self.watch is not None
@@ -63,6 +71,8 @@ class Watched:
             held_out=len(self.held.labels),
             accuracy_before=estimate(before.accuracy, NO_VALIDATION),
             accuracy=estimate(chosen.accuracy, NO_VALIDATION),
+            owed=estimate(before.owed, NOT_MEASURED),
+            owed_by_group={name: estimate(found, "") for name, found in (before.owed_by_group or {}).items()},
             agreement_before=estimate(before.agreement, NONE_HELD_OUT),
             agreement=estimate(chosen.agreement, NONE_HELD_OUT),
         )

@@ -1,10 +1,10 @@
 import pytest
 
 from app.decisions import acceptance
-from app.decisions.acceptance import lines
+from app.decisions.acceptance import Owed, lines
 from app.models.figures import Estimate, Figures, Group, Settling
 from app.runs.parameters import AcceptanceBar
-from tests.measured import estimate
+from tests.measured import estimate, guard_record
 from worker.method import guard
 
 BAR = AcceptanceBar(
@@ -139,3 +139,34 @@ def test_the_smallest_group_is_that_in_which_a_single_answer_is_within_the_bar(f
 
 def test_the_ways_of_the_settling_test_are_the_guards() -> None:
     assert acceptance.WAYS == guard.WAYS
+
+
+OWED = Owed(0.10, {"a": 0.20})
+
+
+def test_what_was_owed_to_the_spurious_regions_may_go_besides_and_says_so() -> None:
+    before = measured(0.80, 0.40, {"a": 0.90, "b": 0.40})
+    told = "not counting the 10 points that were owed to the spurious regions alone"
+    for accuracy, met, why in ((0.78, True, ""), (0.68, True, told), (0.67, False, "")):
+        line = lines(BAR, before, measured(accuracy, 0.55, {"a": 0.90, "b": 0.55}), OWED)[1]
+        assert (line.met, line.why, line.came) == (met, why, pytest.approx(accuracy - 0.80))
+    by_group = "a, not counting the 20 points that were owed to the spurious regions alone"
+    for value, met, why in ((0.85, True, "a"), (0.65, True, by_group), (0.64, False, "a")):
+        line = lines(BAR, before, measured(0.80, 0.55, {"a": value, "b": 0.55}), OWED)[2]
+        assert (line.met, line.why, line.came) == (met, why, pytest.approx(value - 0.90))
+
+
+def test_a_group_is_judged_by_what_it_lost_of_its_own() -> None:
+    before = measured(0.80, 0.40, {"a": 0.90, "b": 0.40})
+    line = lines(BAR, before, measured(0.80, 0.30, {"a": 0.72, "b": 0.33}), OWED)[2]
+    assert (line.met, line.why, line.came) == (False, "b", pytest.approx(-0.07))
+
+
+def test_each_round_may_cost_what_it_found() -> None:
+    rounds = [
+        guard_record(owed=estimate(0.1, 50), owed_by_group={"a": estimate(0.2, 20), "b": estimate(0.1, 20)}),
+        guard_record(owed=estimate(0.05, 50), owed_by_group={"a": estimate(0.1, 20)}),
+        guard_record(),  # of a time when it was not measured
+    ]
+    assert Owed.of(rounds) == Owed(pytest.approx(0.15), {"a": pytest.approx(0.3), "b": pytest.approx(0.1)})
+    assert Owed.of([]) == Owed()

@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -9,13 +10,13 @@ from app.accounts.attempts import attempts
 from app.db import reading, transaction
 from app.decisions.queries import compare, paired_counts
 from app.models import Checkpoint, Decision, Kind, Origin, Prediction, Report, Run, Split, User
-from app.models.guard_record import KEY, GuardRecord
+from app.models.guard_record import KEY
 from app.runs.parameters import EvaluationParameters
 from app.storage import storage
 from tests.app.conftest import Browser
 from tests.drawn import tiny_safetensors
 from tests.factories import PASSWORD, Loop, add_project, add_run, add_user
-from tests.measured import BEFORE, add_report, estimate, figures
+from tests.measured import BEFORE, add_report, estimate, figures, guard_record
 from tests.trusted import overridden
 from worker.benchmarks.own_database import counted
 
@@ -180,7 +181,7 @@ def test_what_fails_the_bar_is_not_offered_for_approval_and_may_be_rejected(loop
 def test_which_epoch_was_delivered_and_why_stands_on_the_page(loop: Loop, page: Browser) -> None:
     told = "After epoch 6 of 7: of the epochs that met the bar while it was trained"
     assert told not in plain(page.get(address(loop)).text)
-    guarded(loop, missed=[])
+    guarded(loop)
     text = plain(page.get(address(loop)).text)
     assert told in text
     assert "Of 8 epochs the rest was spared" in text
@@ -191,20 +192,23 @@ def test_which_epoch_was_delivered_and_why_stands_on_the_page(loop: Loop, page: 
     assert "Missed: right answers, answers with and without the spurious regions." in text
 
 
-def guarded(loop: Loop, missed: list[str]) -> None:
-    record = GuardRecord(
-        epoch=6,
-        trained=7,
-        asked=8,
-        missed=missed,
-        held_out=40,
-        accuracy_before=estimate(0.9, 100),
-        accuracy=estimate(0.89, 100),
-        agreement_before=estimate(0.6, 40),
-        agreement=estimate(0.95, 40),
-    )
+def guarded(loop: Loop, **told: Any) -> None:
     with transaction() as session:
-        session.get_one(Run, loop.realignment.id).result = {KEY: record.model_dump(mode="json")}
+        session.get_one(Run, loop.realignment.id).result = {KEY: guard_record(**told).model_dump(mode="json")}
+
+
+def test_a_fall_of_what_was_owed_to_the_spurious_regions_is_told_and_no_hindrance(loop: Loop, page: Browser) -> None:
+    with transaction() as session:
+        add_report(session, loop.realignment, loop.original, Split.TEST, figures(loop.project, (0.9, 0.4, 0.9, 0.94)))
+        lower = figures(loop.project, (0.9, 0.7, 0.9, 0.6), flipped=0.05)
+        add_report(session, loop.realignment, loop.realigned, Split.TEST, lower)
+    name = f"{loop.project.classes[1].name}, letter present"
+    assert sign(loop, page) == 409
+    guarded(loop, owed=estimate(0.15, 200), owed_by_group={name: estimate(0.31, 50)})
+    text = plain(page.get(address(loop)).text)
+    assert f"{name}, not counting the 31 points that were owed to the spurious regions alone" in text
+    assert "Owed to the spurious regions alone, before: 15 %" in text
+    assert sign(loop, page) == 303
 
 
 def test_another_decision_follows_and_the_first_stays(loop: Loop, page: Browser) -> None:

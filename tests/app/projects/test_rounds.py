@@ -9,6 +9,7 @@ from sqlalchemy import select
 from app.db import reading, transaction
 from app.decisions.queries import compare
 from app.models import Checkpoint, Decision, Kind, Origin, Report, Run, Specification, Split, State, User
+from app.models.guard_record import KEY
 from app.projects.queries import Step, loop_state
 from app.projects.rounds import round_of, rounds_of
 from app.realignment.queries import outcomes_of, past_of
@@ -17,7 +18,7 @@ from tests import factories
 from tests.app.conftest import Browser
 from tests.app.realignment.test_page import FORM
 from tests.factories import Loop
-from tests.measured import BEFORE, add_report, figures
+from tests.measured import BEFORE, add_report, estimate, figures, guard_record
 from tests.second_round import NEW, explain, second_realignment
 from tests.trusted import read_sample
 from worker.benchmarks.own_database import counted
@@ -203,6 +204,23 @@ def test_harm_of_a_round_that_nobody_approved_is_not_forgiven_in_the_next(loop: 
     assert told not in plain(page.get(address(loop, "/compare")).text)
     with reading() as session:
         assert compare(session, session.get_one(Checkpoint, realigned.id)).may_be_approved
+
+
+def test_what_both_rounds_owed_may_go_against_what_was_given(loop: Loop) -> None:
+    run, realigned = second_realignment(loop)
+    owed = {each.name: estimate(0.2, 50) for each in figures(loop.project, BEFORE).groups}
+    with transaction() as session:
+        add_report(session, run, loop.realigned, Split.TEST, figures(loop.project, (0.8, 0.8, 0.8, 0.8)))
+        add_report(session, run, realigned, Split.TEST, figures(loop.project, (0.65, 0.65, 0.65, 0.65), flipped=0.05))
+        for training in (loop.realignment, run):
+            record = guard_record(owed=estimate(0.2, 100), owed_by_group=owed).model_dump(mode="json")
+            session.get_one(Run, training.id).result = {KEY: record}
+    with reading() as session:
+        found = compare(session, session.get_one(Checkpoint, realigned.id))
+        (second, _) = outcomes_of(session, past_of(session, loop.project), loop_state(session, loop.project).made)
+    against = {line.asked: line.met for line in found.lines if line.asked.endswith("checkpoint 1")}
+    assert list(against.values()) == [True, True]  # of .99 and .94 are left .65: more than one round owed
+    assert [line.met for line in second.lines] == [line.met for line in found.lines]
 
 
 def test_what_a_round_makes_better_is_no_harm(loop: Loop) -> None:

@@ -65,6 +65,7 @@ def test_epochs_in_parts_and_at_once_deliver_the_same(asked, monkeypatch):
     assert record(in_parts) == record(at_once)
     assert points(in_parts) == points(at_once)
     assert (record(in_parts).epoch, record(in_parts).trained, record(in_parts).asked) == (2, 3, 4)
+    assert record(in_parts).owed.n == in_parts.result["images"]
     assert points(in_parts) == [
         ("consistency", 1),
         ("consistency", 2),
