@@ -14,7 +14,7 @@ _kept: dict[Hashable, Numbers] = {}
 
 
 def counted_once(
-    session: Session, run: Run, what: Hashable, whole: Select[*Numbers], changing: Select[*Numbers]
+    session: Session, run: Run, what: Hashable, whole: Select[*Numbers], changing: Select[*Numbers] | None = None
 ) -> tuple[Numbers, Numbers]:
     """The one row of ``whole``, counted once for the run, and that of ``changing``, each time: in one statement.
 
@@ -22,13 +22,15 @@ def counted_once(
     """
     key = (run.id, what)
     known = _kept.get(key)
-    if known is not None:
-        return known, tuple(session.execute(changing).one())
-    first, second = whole.subquery(), changing.subquery()
-    row = tuple(session.execute(select(first, second).join_from(first, second, true())).one())
-    known, rest = row[: len(first.c)], row[len(first.c) :]
-    if run.state is State.SUCCEEDED:
-        if len(_kept) >= MOST:
-            _kept.clear()
-        _kept[key] = known
-    return known, rest
+    wanted = [each.subquery() for each in (None if known else whole, changing) if each is not None]
+    found: Numbers = ()
+    if wanted:
+        joined = wanted[0] if len(wanted) == 1 else wanted[0].join(wanted[1], true())
+        found = tuple(session.execute(select(*wanted).select_from(joined)).one())
+    if known is None:
+        known, found = found[: len(wanted[0].c)], found[len(wanted[0].c) :]
+        if run.state is State.SUCCEEDED:
+            if len(_kept) >= MOST:
+                _kept.clear()
+            _kept[key] = known
+    return known, found

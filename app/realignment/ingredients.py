@@ -53,6 +53,12 @@ def ingredients_after(
     return Ingredients(*(int(every - old + new) for every, old, new in zip(whole, instead, stand, strict=True)))
 
 
+def ingredients_before(session: Session, critique: Run, consensus: UUID | None) -> Ingredients:
+    """As if nobody had answered."""
+    whole, _ = counted_once(session, critique, ("ingredients", consensus), counts(silent_rows(critique, consensus), ""))
+    return Ingredients(*map(int, whole))
+
+
 def counts(rows: Select[*tuple[Any, ...]], *sides: str) -> Select[*tuple[int, ...]]:
     """The numbers of ``Ingredients`` for each side: what its name begins the columns ``value`` and ``source`` with."""
     each = rows.subquery().c

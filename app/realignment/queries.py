@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, case, distinct, exists, func, select
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
@@ -18,7 +18,7 @@ from app.models.guard_record import GuardRecord
 from app.models.trust_record import KEY as TRUST
 from app.models.trust_record import TrustRecord
 from app.projects.known import Made, standing_before, unapproved_rounds
-from app.realignment.ingredients import ingredients_after
+from app.realignment.ingredients import ingredients_after, ingredients_before
 from app.review.standing import newest_consensus, standings
 from app.review.standing_rows import silent_rows, spoken_rows
 from app.runs.parameters import RealignmentParameters
@@ -151,20 +151,28 @@ def corrected_pictures(
         (Explanation.id.not_in(select(spoken.explanation_id)), is_spurious(silent)),
         else_=Explanation.id.in_(select(spoken.explanation_id).where(spoken.value == VerdictValue.SPURIOUS)),
     )
-    shown = session.scalars(
-        select(Explanation)
+    new, old = (how_many(spoken.explanation_id, value) for value in (spoken.value, spoken.silent_value))
+    rows = session.execute(
+        select(Explanation, new - old)
         .where(Explanation.run_id == UUID(critique.parameters["analysis_id"]), stands)
         .order_by(Explanation.position)
         .offset(first)
         .limit(count)
         .options(joinedload(Explanation.image))
     ).all()
-    numbers: dict[UUID, list[int]] = {row.id: [] for row in shown}
+    numbers: dict[UUID, list[int]] = {row.id: [] for row, _ in rows}
     for standing in standings(session, critique.id, closed, pictures=numbers.keys()):
         if standing.value is VerdictValue.SPURIOUS:
             numbers[standing.explanation_id].append(standing.number)
-    total = ingredients_after(session, critique, consensus, closed).with_spurious
-    return [Corrected(row, numbers[row.id]) for row in shown], total
+    if not rows:  # nor does any tell how many there are
+        return [], ingredients_after(session, critique, consensus, closed).with_spurious
+    total = ingredients_before(session, critique, consensus).with_spurious + rows[0][1]
+    return [Corrected(row, numbers[row.id]) for row, _ in rows], total
+
+
+def how_many(explanation_id: ColumnElement[UUID], value: ColumnElement[VerdictValue]) -> ScalarSelect[int]:
+    """Pictures that people spoke of, with a spurious region."""
+    return select(func.count(distinct(explanation_id))).where(value == VerdictValue.SPURIOUS).scalar_subquery()
 
 
 def is_spurious(rows: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[bool]:

@@ -33,6 +33,14 @@ def test_what_a_finished_run_wrote_is_counted_once_and_what_changes_each_time() 
 
 
 @pytest.mark.usefixtures("database")
+def test_what_is_known_alone_is_not_asked_for_again() -> None:
+    done, row = run(State.SUCCEEDED), select(literal(1))
+    with reading() as session, counted() as statements:
+        assert [counted_once(session, done, "cases", row) for _ in range(3)] == [((1,), ())] * 3
+    assert len(statements) == 1
+
+
+@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("state", sorted(set(State) - {State.SUCCEEDED}))
 def test_what_a_run_still_writes_is_counted_again(state: State) -> None:
     writing = run(state)
