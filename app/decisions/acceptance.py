@@ -74,7 +74,7 @@ def lines(
 ) -> list[Line]:
     """earlier: where nobody has approved ``before``."""
     return [
-        worst_group_line(bar, before, after),
+        worst_group_line(bar, before, after, owed),
         accuracy_line(bar, before, after, owed),
         every_group_line(bar, before, after, owed),
         *([] if bar.agreement_rises is None else [agreement_line(bar.agreement_rises, before, after)]),
@@ -108,14 +108,28 @@ def risen(before: Estimate, after: Estimate, rise: float) -> tuple[bool | None, 
     return after.value >= min(before.value + rise, NEARLY_ALL) - TOLERANCE, why if is_near else ""
 
 
-def worst_group_line(bar: AcceptanceBar, before: Figures, after: Figures) -> Line:
-    """Asked only where groups are known: of classes alone the worst one has no reason to rise."""
+def worst_group_line(bar: AcceptanceBar, before: Figures, after: Figures, owed: Owed) -> Line:
+    """Asked only where groups are known: of classes alone the worst one has no reason to rise.
+
+    Nor has a group that the spurious regions flattered: one that owed them more than a group may fall.
+    """
     asked = gettext("The worst group rises by at least %(points)s points", points=in_points(bar.worst_group_rises))
-    change = difference(before.worst_group, after.worst_group)
-    met, why = risen(before.worst_group, after.worst_group, bar.worst_group_rises)
+    flattered = {name for name, share in owed.by_group.items() if share > bar.group_falls_at_most + TOLERANCE}
+    then, now = (worst_but(flattered, each) for each in (before, after))
+    met, why = risen(then, now, bar.worst_group_rises)
     if met is not None and not any(group.attributes for group in after.groups):
         met, why = None, gettext("no groups are known besides the classes")
-    return Line(asked, change, True, met, why, before.worst_group, after.worst_group)
+    elif met is not None and not why and flattered & {group.name for group in before.groups}:
+        why = gettext("of the groups that the spurious regions did not flatter")
+    return Line(asked, difference(then, now), True, met, why, then, now)
+
+
+def worst_but(flattered: set[str], figures: Figures) -> Estimate:
+    if not flattered & {group.name for group in figures.groups}:
+        return figures.worst_group
+    found = [group.accuracy for group in figures.groups if group.counts and group.name not in flattered]
+    nothing = Estimate(missing=msgid("the spurious regions flattered every group"))
+    return min(found, key=lambda accuracy: 1.0 if accuracy.value is None else accuracy.value, default=nothing)
 
 
 def accuracy_line(bar: AcceptanceBar, before: Figures, after: Figures, owed: Owed) -> Line:

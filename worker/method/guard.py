@@ -201,12 +201,14 @@ def shortfalls(bar: Bar, before: Measures, after: Measures) -> dict[str, float]:
         found[ACCURACY] = before.accuracy.value - owed - after.accuracy.value - bar.accuracy_falls_at_most
     if before.groups and after.groups:
         large = {name: share for name, share in before.groups.items() if share.n >= bar.smallest_group}
+        by_group = {name: share.value for name, share in (before.owed_by_group or {}).items()}
         if large:
-            by_group = {name: share.value for name, share in (before.owed_by_group or {}).items()}
             falls = [share.value - by_group.get(name, 0.0) - after.groups[name].value for name, share in large.items()]
             found[GROUP] = max(falls) - bar.group_falls_at_most
-        if bar.worst_group_rises is not None:
-            worst, now = (min(share.value for share in each.groups.values()) for each in (before, after) if each.groups)
+        # One that the spurious regions flattered has no reason to rise.
+        plain = [name for name in before.groups if by_group.get(name, 0.0) <= bar.group_falls_at_most + TOLERANCE]
+        if bar.worst_group_rises is not None and plain:
+            worst, now = (min(groups[name].value for name in plain) for groups in (before.groups, after.groups))
             found[WORST_GROUP] = min(worst + bar.worst_group_rises, bar.nearly_all) - now
     if before.agreement and after.agreement:
         least = 1 - bar.answers_flip_at_most

@@ -170,3 +170,14 @@ def test_each_round_may_cost_what_it_found() -> None:
     ]
     assert Owed.of(rounds) == Owed(pytest.approx(0.15), {"a": pytest.approx(0.3), "b": pytest.approx(0.1)})
     assert Owed.of([]) == Owed()
+
+
+def test_a_group_that_the_spurious_regions_flattered_need_not_rise() -> None:
+    before = measured(0.80, 0.40, {"a": 0.40, "b": 0.60})
+    for b, met in ((0.75, True), (0.74, False)):
+        line = lines(BAR, before, measured(0.80, 0.40, {"a": 0.40, "b": b}), Owed(0.1, {"a": 0.06, "b": 0.05}))[0]
+        assert (line.met, line.came) == (met, pytest.approx(b - 0.60))
+        assert line.why == "of the groups that the spurious regions did not flatter"
+    line = lines(BAR, before, before, Owed(0.1, {"a": 0.06, "b": 0.06}))[0]
+    assert (line.met, line.why) == (None, "before: the spurious regions flattered every group")
+    assert lines(BAR, before, before, Owed(0.1, {"a": 0.05, "c": 0.9}))[0].met is False

@@ -97,6 +97,13 @@ def test_what_was_owed_to_the_spurious_regions_may_go_besides() -> None:
         (replace(good, groups={"a": share(0.64), "b": share(0.60)}), ("group",)),
     ):
         assert guard.choose(BAR, before, [after]).missed == missed
+    flattered = replace(before, owed_by_group={"b": share(0.06)})  # the worst one, so that the other has to rise
+    assert guard.choose(BAR, flattered, [replace(good, groups={"a": share(0.95), "b": share(0.50)})]).keeps
+    assert guard.choose(BAR, flattered, [replace(good, groups={"a": share(0.94), "b": share(0.60)})]).missed == (
+        "worst_group",
+    )
+    every = replace(before, owed_by_group={"a": share(0.06), "b": share(0.06)})
+    assert guard.choose(BAR, every, [replace(good, groups={"a": share(0.90), "b": share(0.50)})]).keeps
     fallen = replace(good, groups={"a": share(0.90), "b": share(0.44)})  # of a group that owes nothing
     assert "group" in guard.choose(BAR, before, [fallen]).missed
 
