@@ -109,7 +109,7 @@ def risen(before: Estimate, after: Estimate, rise: float) -> tuple[bool | None, 
 
 
 def worst_group_line(bar: AcceptanceBar, before: Figures, after: Figures, owed: Owed) -> Line:
-    """Asked only where groups are known: of classes alone the worst one has no reason to rise.
+    """Asked only where a class has several groups: of classes alone the worst one has no reason to rise.
 
     Nor has a group that the spurious regions flattered: one that owed them more than a group may fall.
     """
@@ -117,7 +117,7 @@ def worst_group_line(bar: AcceptanceBar, before: Figures, after: Figures, owed: 
     flattered = {name for name, share in owed.by_group.items() if share > bar.group_falls_at_most + TOLERANCE}
     then, now = (worst_but(flattered, each) for each in (before, after))
     met, why = risen(then, now, bar.worst_group_rises)
-    if met is not None and not any(group.attributes for group in after.groups):
+    if met is not None and len(after.groups) == len({group.class_name for group in after.groups}):
         met, why = None, gettext("no groups are known besides the classes")
     elif met is not None and not why and flattered & {group.name for group in before.groups}:
         why = gettext("of the groups that the spurious regions did not flatter")

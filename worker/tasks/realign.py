@@ -163,9 +163,8 @@ def prepared(job: Job, parameters: RealignmentParameters) -> Prepared:
     aligned = correction.images(loaded.preprocessing)
     kept, held = guard.hold_out(aligned, parameters.seed)
     names = group_names(validation, group_by)
-    watched = Watched(
-        bar_of(parameters.bar, group_by), held, names, lambda model: evidence(model, loaded, aligned, baselines)
-    )
+    bar = bar_of(parameters.bar, groups=len(set(names)) > len({row.class_name for row in validation}))
+    watched = Watched(bar, held, names, lambda model: evidence(model, loaded, aligned, baselines))
     measured = Measured(pictures(validation, loaded.preprocessing), labels_of(validation), names, watched)
     # The loaded checkpoint is shared by this process's shards; training changes a copy.
     model = deepcopy(loaded.model)

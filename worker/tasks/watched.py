@@ -78,12 +78,12 @@ class Watched:
         )
 
 
-def bar_of(asked: AcceptanceBar, group_by: list[Any]) -> Bar:
-    """Of classes alone none may fall, but that the worst one rises is asked only where groups are known."""
+def bar_of(asked: AcceptanceBar, *, groups: bool) -> Bar:
+    """groups: whether a class has several; of classes alone none may fall, but the worst one has no reason to rise."""
     return Bar(
         accuracy_falls_at_most=asked.accuracy_falls_at_most,
         group_falls_at_most=asked.group_falls_at_most,
-        worst_group_rises=asked.worst_group_rises if group_by else None,
+        worst_group_rises=asked.worst_group_rises if groups else None,
         agreement_rises=asked.agreement_rises,
         answers_flip_at_most=asked.answers_flip_at_most,
         nearly_all=NEARLY_ALL,

@@ -37,7 +37,9 @@ def measured(
     return Figures(
         accuracy=estimate(accuracy, 100),
         groups=[
-            Group(name=name, class_name=name, attributes=known, accuracy=estimate(value, 50))
+            Group(
+                name=name, class_name="healthy" if attributes else name, attributes=known, accuracy=estimate(value, 50)
+            )
             for name, value in groups.items()
         ],
         worst_group=nothing if worst is None else estimate(worst, 50),
@@ -92,9 +94,10 @@ def test_the_regions_judged_spurious_count_before_true_masks() -> None:
 
 
 def test_no_rise_is_asked_for_where_none_is_possible() -> None:
-    before = measured(0.98, 0.97, {"a": 0.97}, flipped=0.02, added=0.02)
+    before = measured(0.98, 0.97, {"a": 0.97, "b": 0.99}, flipped=0.02, added=0.02)
     kept, lost = (
-        measured(0.98, worst, {"a": worst}, flipped=flip, added=flip) for worst, flip in ((0.95, 0.04), (0.94, 0.06))
+        measured(0.98, worst, {"a": worst, "b": 0.99}, flipped=flip, added=flip)
+        for worst, flip in ((0.95, 0.04), (0.94, 0.06))
     )
     assert [line.met for line in lines(BAR, before, kept)] == [True] * 5
     found = lines(BAR, before, lost)
@@ -112,6 +115,9 @@ def test_of_classes_alone_the_worst_one_need_not_rise_but_none_may_fall() -> Non
     found = lines(BAR, before, measured(0.8, 0.6, {"a": 0.8}, attributes=False))
     assert [line.met for line in found[:3]] == [None, True, False]
     assert found[0].why == "no groups are known besides the classes"
+    alike = [group.model_copy(update={"attributes": {"letter": "present"}}) for group in before.groups]
+    same = before.model_copy(update={"groups": alike})  # each class with one and the same: they tell nothing more
+    assert (lines(BAR, same, same)[0].met, lines(BAR, same, same)[0].why) == (None, found[0].why)
 
 
 def test_a_group_of_few_pictures_is_told_and_not_judged() -> None:

@@ -58,7 +58,7 @@ def delivered(arm: Arm, prepared: Prepared) -> tuple[nn.Module, str]:
         (data.train.images, data.train.labels),
         prepared.aligned(masks_of(agreed.standing.spurious, prepared)),
         prepared.plan.realignment,
-        bar_of(BAR, group_by=[]),
+        bar_of(BAR, groups=False),
         Validation(data.validation.images, data.validation.labels),
         seed=prepared.seed,
         device=prepared.device,
