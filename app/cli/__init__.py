@@ -74,7 +74,9 @@ def benchmark(
     sets: Annotated[str, typer.Option(help="alignment: only these, with commas between.")] = "",
     arms: Annotated[str, typer.Option(help="alignment: only these, with commas between.")] = "",
     size: Annotated[int | None, typer.Option(help="alignment: of real pictures, in pixels a side.")] = None,
-    work: Annotated[Path | None, typer.Option(help="alignment: folder for what is kept; else build/alignment.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="alignment: folder for models and the LVLM's words; else build/alignment.")
+    ] = None,
 ) -> None:
     """Measure the method or the pages; prints a table and writes the figures as JSON."""
     from worker.benchmarks import catalogue

@@ -1,4 +1,8 @@
-"""Results in files: one for each set, seed and arm, with the settings and the code that made it."""
+"""Results in files: one for each set, a line for each seed and arm, with a name of the settings and code that made it.
+
+Lines are only added. So that what was measured on one machine and in one week stands beside what another adds, the
+files belong to the repository.
+"""
 
 import ast
 import hashlib
@@ -26,20 +30,45 @@ class Result:
     impossible: str = ""
 
 
-def load(path: Path, made_with: str) -> Result | None:
-    """The result in the file, or None where there is none or other settings or other code made it."""
+@dataclass(frozen=True)
+class Kept:
+    """One line of a file."""
+
+    seed: int
+    arm: str
+    made_with: str
+    result: Result
+
+
+def load(path: Path) -> list[Kept]:
+    """Every line of the file, oldest first; none where there is no file. What a killed write left is passed over."""
     if not path.exists():
+        return []
+    return [one for line in path.read_text(encoding="utf-8").splitlines() if (one := _parsed(line)) is not None]
+
+
+def _parsed(line: str) -> Kept | None:
+    try:
+        held = json.loads(line)
+    except json.JSONDecodeError:
         return None
-    held = json.loads(path.read_text(encoding="utf-8"))
-    return Result(**held["result"]) if held["made_with"] == made_with else None
+    return Kept(held["seed"], held["arm"], held["made_with"], Result(**held["result"]))
 
 
-def save(path: Path, made_with: str, result: Result) -> None:
-    """Written whole or not at all, so that a killed command leaves no half of it."""
+def add(path: Path, one: Kept) -> None:
+    """A line at the end, written at once, so that commands that run side by side do not mix theirs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps({"made_with": made_with, "result": asdict(result)}, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    line = json.dumps(asdict(one)).encode() + b"\n"
+    with path.open("ab", buffering=0) as file:
+        file.write(line if _ends_a_line(path) else b"\n" + line)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        if not file.seek(0, 2):
+            return True
+        file.seek(-1, 2)
+        return file.read() == b"\n"
 
 
 def digest(settings: object) -> str:

@@ -1,4 +1,8 @@
-"""Every set, seed and arm that is asked for: what is kept already stays, what is missing is computed."""
+"""Every set, seed and arm that is asked for: what is kept already stays, what is missing is computed.
+
+Results are kept in ``docs/alignment``, the originals with their explanations and what the LVLM said of them in the work
+folder, where they can be made again.
+"""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +22,7 @@ from worker.benchmarks.alignment import delivered, lvlm_words, measuring, page, 
 from worker.benchmarks.alignment import step_cost as steps
 from worker.benchmarks.alignment.arms import ALL, BY_VERDICTS, DEFAULT, RIVALS, TOLD, Arm, in_order
 from worker.benchmarks.alignment.gathered import OfSet, figures_of
-from worker.benchmarks.alignment.kept import Result, code_of, digest, load, save
+from worker.benchmarks.alignment.kept import Kept, Result, add, code_of, digest, load
 from worker.benchmarks.alignment.measuring import measured
 from worker.benchmarks.alignment.plans import NAMES, Plan, is_size_of_real, named, planned
 from worker.benchmarks.alignment.prepared import Prepared, prepare
@@ -42,6 +46,7 @@ from worker.method.baselines import measured as rivals_measured
 from worker.method.baselines import training as rivals_training
 
 WORK, DOCS = Path("build") / "alignment", Path("docs")
+KEPT = "alignment"
 SHARED = code_of(measuring, evaluation, counterfactual)
 BY_WORDS = code_of(words, verdict_errors, consensus, similarity, cluster_features, next_to_review)
 BY_LVLM = code_of(lvlm_words, critic, judge, marks)
@@ -62,17 +67,18 @@ def measure(options: BenchmarkOptions) -> list[Figure]:
     arms, plans = in_order(options.arms or DEFAULT), _plans(options)
     work, missing = options.work or WORK, dict[str, str]()
     docs = work if options.quick else DOCS
-    cost = _step_cost(work / "step_cost.json", quick=options.quick)
+    kept = docs / KEPT
+    cost = _step_cost(kept, quick=options.quick)
 
     def so_far() -> list[Figure]:
-        page.write(docs, everything(work, missing, quick=options.quick), cost)
-        found = [of_set(work / plan.name, plan, arms, range(options.seeds)) for plan in plans]
+        page.write(docs, everything(kept, missing, quick=options.quick), cost)
+        found = [of_set(kept, plan, arms, range(options.seeds)) for plan in plans]
         return [*(figure for one in found for figure in figures_of(one)), cost]
 
     for plan in plans:
         for seed in range(options.seeds):
             try:
-                compute(work / plan.name, plan, arms, seed)
+                compute(kept, work / plan.name / str(seed), plan, arms, seed)
             except MissingSetError as why:
                 missing[plan.name] = str(why)
                 print(f"The set {plan.name} is left out: {why}")
@@ -88,25 +94,29 @@ def _plans(options: BenchmarkOptions) -> list[Plan]:
     return [planned(name, options.size, quick=options.quick) for name in options.sets or NAMES]
 
 
-def compute(folder: Path, plan: Plan, arms: Sequence[Arm], seed: int) -> None:
-    """Train and measure those of the arms that are not kept yet. Raises MissingSetError."""
-    open_ones = [arm for arm in arms if load(path_of(folder, seed, arm), made_with(plan, arm)) is None]
+def compute(kept: Path, work: Path, plan: Plan, arms: Sequence[Arm], seed: int) -> None:
+    """Train and measure those of the arms that are not kept yet. Raises MissingSetError.
+
+    kept: the folder of results; work: that of what this seed's arms share.
+    """
+    held = of_set(kept, plan, arms, [seed]).results
+    open_ones = [arm for arm in arms if arm not in held]
     if not open_ones:
         return
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    shared = prepare(plan, seed, device, folder / str(seed))
+    shared = prepare(plan, seed, device, work)
     for arm in open_ones:
         try:
-            result = _result(arm, shared, folder / str(seed))
+            result = _result(arm, shared, work)
         except lvlm.LVLMError as why:
             print(f"The arm {arm.name} is left out: {why}")
             continue
-        save(path_of(folder, seed, arm), made_with(plan, arm), result)
+        add(_of(kept, plan.name), Kept(seed, arm.name, made_with(plan, arm), result))
         print(f"{plan.name}, seed {seed}, {arm.name}: {result.seconds:.0f} s, {_line(result)}", flush=True)
 
 
-def path_of(folder: Path, seed: int, arm: Arm) -> Path:
-    return folder / str(seed) / f"{arm.name}.json"
+def _of(kept: Path, name: str) -> Path:
+    return kept / f"{name}.jsonl"
 
 
 def made_with(plan: Plan, arm: Arm) -> str:
@@ -132,29 +142,27 @@ def _weights() -> str:
     return digest([(path.name, sha256(path.read_bytes()).hexdigest()) for path in files])
 
 
-def of_set(folder: Path, plan: Plan, arms: Sequence[Arm], seeds: Sequence[int]) -> OfSet:
-    """What is kept of a set."""
-    found = {
-        arm: {
-            seed: result
-            for seed in seeds
-            if (result := load(path_of(folder, seed, arm), made_with(plan, arm))) is not None
-        }
-        for arm in arms
-    }
+def of_set(kept: Path, plan: Plan, arms: Sequence[Arm], seeds: Sequence[int]) -> OfSet:
+    """What is kept of a set by today's settings and code, the latest where something was measured twice."""
+    wanted = {(arm.name, made_with(plan, arm)): arm for arm in arms}
+    found: dict[Arm, dict[int, Result]] = {arm: {} for arm in arms}
+    for one in load(_of(kept, plan.name)):
+        arm = wanted.get((one.arm, one.made_with))
+        if arm is not None and one.seed in seeds:
+            found[arm][one.seed] = one.result
     return OfSet(plan, {arm: results for arm, results in found.items() if results})
 
 
-def everything(work: Path, missing: dict[str, str], *, quick: bool) -> list[OfSet]:
+def everything(kept: Path, missing: dict[str, str], *, quick: bool) -> list[OfSet]:
     """What is kept of all sets, also of arms and seeds that nobody asked for this time; and the sets left out."""
-    names = [name for name in NAMES if (work / name).is_dir() or name in missing]
-    names += sorted({path.name for path in work.glob("*_*/") if is_size_of_real(path.name)} | set(missing) - set(names))
-    return [_all_of(work / name, named(name, quick=quick), missing.get(name, "")) for name in names]
+    files = {path.stem for path in kept.glob("*.jsonl")} | set(missing)
+    names = [*(name for name in NAMES if name in files), *sorted(name for name in files if is_size_of_real(name))]
+    return [_all_of(kept, named(name, quick=quick), missing.get(name, "")) for name in names]
 
 
-def _all_of(folder: Path, plan: Plan, missing: str) -> OfSet:
-    seeds = sorted(int(path.name) for path in folder.glob("*/") if path.name.isdigit())
-    return replace(of_set(folder, plan, in_order(ALL), seeds), missing=missing)
+def _all_of(kept: Path, plan: Plan, missing: str) -> OfSet:
+    seeds = sorted({one.seed for one in load(_of(kept, plan.name))})
+    return replace(of_set(kept, plan, in_order(ALL), seeds), missing=missing)
 
 
 def _result(arm: Arm, shared: Prepared, folder: Path) -> Result:
@@ -170,14 +178,15 @@ def _result(arm: Arm, shared: Prepared, folder: Path) -> Result:
     return replace(measured(trained.model, shared), chosen=trained.chosen, seconds=seconds)
 
 
-def _step_cost(path: Path, *, quick: bool) -> Figure:
+def _step_cost(kept: Path, *, quick: bool) -> Figure:
     """Measured once and kept like the rest."""
-    of = digest({"code": [prepared.CODE, code_of(steps)], "quick": quick})
-    held = load(path, of)
+    path, of = _of(kept, "step_cost"), digest({"code": [prepared.CODE, code_of(steps)], "quick": quick})
+    held = next((one for one in reversed(load(path)) if one.made_with == of), None)
     if held is None:
-        held = Result({str(number): ratio for number, ratio in enumerate(steps.ratios(quick=quick))})
-        save(path, of, held)
-    return figure("alignment.step_cost", list(held.figures.values()))
+        ratios = {str(number): ratio for number, ratio in enumerate(steps.ratios(quick=quick))}
+        held = Kept(0, "step_cost", of, Result(ratios))
+        add(path, held)
+    return figure("alignment.step_cost", list(held.result.figures.values()))
 
 
 def _line(result: Result) -> str:

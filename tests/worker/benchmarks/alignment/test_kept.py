@@ -1,34 +1,33 @@
-import json
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from worker.benchmarks.alignment import kept
-from worker.benchmarks.alignment.kept import Result, code_of, digest, load, save
+from worker.benchmarks.alignment.kept import Kept, Result, add, code_of, digest, load
 
-RESULT = Result({"wga": 0.5}, {"healthy": 0.5}, chosen="strength 1", seconds=2.5)
-
-
-def test_what_is_kept_comes_back_whole(tmp_path: Path) -> None:
-    save(tmp_path / "0" / "control.json", "made", RESULT)
-    assert load(tmp_path / "0" / "control.json", "made") == RESULT
-    assert [path.name for path in (tmp_path / "0").iterdir()] == ["control.json"]
+CONTROL = Kept(0, "control", "made", Result({"wga": 0.5}, {"healthy": 0.5}, chosen="strength 1", seconds=2.5))
+OTHER = Kept(1, "original", "made otherwise", Result(impossible="no groups"))
 
 
-def test_a_result_made_with_other_settings_is_none(tmp_path: Path) -> None:
-    save(tmp_path / "control.json", "made", RESULT)
-    assert load(tmp_path / "control.json", "made otherwise") is None
-    assert load(tmp_path / "original.json", "made") is None
+def test_what_is_kept_comes_back_whole_and_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "docs" / "knees.jsonl"
+    assert load(path) == []
+    add(path, CONTROL)
+    add(path, OTHER)
+    assert load(path) == [CONTROL, OTHER]
+    assert len(path.read_text().splitlines()) == 2
 
 
-def test_a_killed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "control.json"
-    save(path, "made", RESULT)
-    monkeypatch.setattr(kept.Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        save(path, "made", Result({"wga": 0.9}))
-    assert json.loads(path.read_text())["result"]["figures"] == {"wga": 0.5}
+@pytest.mark.parametrize("left", ["{", '{"seed": 0, "arm": "con'])
+def test_what_a_killed_write_left_costs_no_other_line(tmp_path: Path, left: str) -> None:
+    path = tmp_path / "knees.jsonl"
+    add(path, CONTROL)
+    with path.open("a") as file:
+        file.write(left)
+    assert load(path) == [CONTROL]
+    add(path, OTHER)
+    assert load(path) == [CONTROL, OTHER]
 
 
 def test_settings_have_the_same_name_whatever_their_order() -> None:

@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from app.config import settings
 from worker import lvlm
 from worker.benchmarks.alignment import run, step_cost
 from worker.benchmarks.alignment.arms import UnknownArmError, parsed
+from worker.benchmarks.alignment.kept import Result, load
 from worker.benchmarks.alignment.plans import planned
 from worker.benchmarks.alignment.step_cost import ratios
 from worker.benchmarks.form import BenchmarkOptions, figure
@@ -26,13 +26,9 @@ def options(work: Path, **more: object) -> BenchmarkOptions:
     return BenchmarkOptions(**given)
 
 
-def kept(work: Path) -> dict[str, dict]:
-    """The figures in every file, without the seconds that they took."""
-    paths = sorted(work.glob("*/*/*.json"))
-    held = {str(path.relative_to(work)): json.loads(path.read_text()) for path in paths}
-    for one in held.values():
-        one["result"].pop("seconds")
-    return held
+def kept(work: Path, name: str = "digits") -> dict[tuple[int, str], Result]:
+    """What is kept by seed and arm, without the seconds that it took."""
+    return {(one.seed, one.arm): replace(one.result, seconds=0) for one in load(work / "alignment" / f"{name}.jsonl")}
 
 
 def test_a_killed_command_goes_on_and_ends_like_an_unbroken_one(tmp_path: Path, monkeypatch) -> None:
@@ -48,7 +44,7 @@ def test_a_killed_command_goes_on_and_ends_like_an_unbroken_one(tmp_path: Path, 
     monkeypatch.setattr(run, "measured", killed_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         run.measure(options(tmp_path / "broken"))
-    assert set(kept(tmp_path / "broken")) == {"digits/0/original.json", "digits/0/control.json"}
+    assert set(kept(tmp_path / "broken")) == {(0, "original"), (0, "control")}
     again = run.measure(options(tmp_path / "broken"))
     assert len(calls) == 5
     assert again == whole
@@ -71,10 +67,14 @@ def test_more_arms_or_seeds_compute_only_what_is_missing(tmp_path: Path, monkeyp
 
 
 def test_a_result_of_other_settings_is_made_anew_and_not_shown(tmp_path: Path) -> None:
-    run.compute(tmp_path / "digits", PLAN, [parsed("original")], 0)
-    other = replace(PLAN, realignment=replace(PLAN.realignment, epochs=2))
-    assert run.of_set(tmp_path / "digits", PLAN, [parsed("original")], range(1)).results
-    assert not run.of_set(tmp_path / "digits", other, [parsed("original")], range(1)).results
+    arms, other = [parsed("original")], replace(PLAN, realignment=replace(PLAN.realignment, epochs=2))
+    run.compute(tmp_path, tmp_path / "0", PLAN, arms, 0)
+    assert run.of_set(tmp_path, PLAN, arms, range(1)).results
+    assert not run.of_set(tmp_path, other, arms, range(1)).results
+    run.compute(tmp_path, tmp_path / "0", other, arms, 0)
+    assert run.of_set(tmp_path, PLAN, arms, range(1)).results
+    assert run.of_set(tmp_path, other, arms, range(1)).results
+    assert len(load(tmp_path / "digits.jsonl")) == 2
 
 
 def test_the_page_is_of_all_that_is_kept_and_is_written_after_every_seed(tmp_path: Path) -> None:
@@ -107,14 +107,14 @@ def test_without_the_lvlms_weights_its_arm_is_left_out_and_that_is_said(tmp_path
     monkeypatch.setattr(lvlm, "load", missing)
     run.measure(options(tmp_path, arms=("lvlm", "original")))
     assert "The arm lvlm is left out: There are no weights." in capsys.readouterr().out
-    assert list(kept(tmp_path)) == ["digits/0/original.json"]
+    assert list(kept(tmp_path)) == [(0, "original")]
 
 
 def test_a_rival_that_needs_groups_the_set_has_not_is_kept_as_impossible(tmp_path: Path) -> None:
     run.measure(options(tmp_path, arms=("original", "decorrelated")))
-    held = kept(tmp_path)["digits/0/decorrelated.json"]["result"]
-    assert held["figures"] == {}
-    assert "Every artefact is missing in some class" in held["impossible"]
+    held = kept(tmp_path)[0, "decorrelated"]
+    assert held.figures == {}
+    assert "Every artefact is missing in some class" in held.impossible
 
 
 def test_sets_and_arms_that_there_are_not_are_refused(tmp_path: Path) -> None:
