@@ -71,7 +71,7 @@ def benchmark(
     ],
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
-    sets: Annotated[str, typer.Option(help="alignment: only these, with commas between.")] = "",
+    sets: Annotated[str, typer.Option(help="alignment, artefacts, doubts: only these, with commas between.")] = "",
     arms: Annotated[str, typer.Option(help="alignment: only these, with commas between.")] = "",
     size: Annotated[int | None, typer.Option(help="alignment: of real pictures, in pixels a side.")] = None,
     work: Annotated[
@@ -81,13 +81,12 @@ def benchmark(
     """Measure the method or the pages; prints a table and writes the figures as JSON."""
     from worker.benchmarks import catalogue
     from worker.benchmarks.alignment.arms import UnknownArmError
-    from worker.benchmarks.alignment.run import UnknownSetError
     from worker.benchmarks.form import BenchmarkOptions
 
     options = BenchmarkOptions(seeds, sets=_listed(sets), arms=_listed(arms), size=size, work=work)
     try:
         catalogue.run(name, options, json_file)
-    except (catalogue.UnknownBenchmarkError, UnknownArmError, UnknownSetError) as error:
+    except (catalogue.UnknownBenchmarkError, catalogue.UnknownSetError, UnknownArmError) as error:
         raise CommandError(str(error)) from error
 
 

@@ -30,15 +30,16 @@ Measured = dict[str, list[float]]
 
 
 def measure(options: BenchmarkOptions) -> list[Figure]:
-    """Every set that is here."""
+    """Every set that is here, or those that are named."""
     found = list[Figure]()
-    for name in QUICK_SETS if options.quick else RECIPES:
+    for name in QUICK_SETS if options.quick else options.sets or RECIPES:
         try:
             measured = measure_set(name, options)
         except MissingSetError as missing:
             print(f"The set {name} is left out: {missing}")
             continue
         found += [figure(f"artefacts.{name}.{key}", values) for key, values in measured.items()]
+        options.so_far(found)
     return found
 
 

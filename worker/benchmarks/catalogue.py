@@ -7,6 +7,7 @@ from pathlib import Path
 
 from worker.benchmarks import artefacts, clustering, consensus, decoymnist, doubts, lvlm, pages
 from worker.benchmarks.alignment import run as alignment
+from worker.benchmarks.cluster_sets import RECIPES
 from worker.benchmarks.form import BenchmarkOptions, Figure, Report, commit, machine, show, write
 
 BENCHMARKS: dict[str, Callable[[BenchmarkOptions], list[Figure]]] = {
@@ -25,10 +26,19 @@ class UnknownBenchmarkError(Exception):
     """There is no benchmark of that name; the message lists those there are."""
 
 
+class UnknownSetError(Exception):
+    """There is no set of pictures of that name; the message lists those there are."""
+
+
 def run(name: str, options: BenchmarkOptions, path: Path | None = None) -> Report:
-    """Measure, print the table, and write the figures to ``path`` if one is given. Raises UnknownBenchmarkError."""
+    """Measure, print the table, and write the figures to ``path`` if one is given.
+
+    Raises UnknownBenchmarkError, UnknownSetError.
+    """
     if name not in BENCHMARKS:
         raise UnknownBenchmarkError(f"There is no benchmark {name!r}. There are: {', '.join(sorted(BENCHMARKS))}.")
+    for unknown in set(options.sets) - set(RECIPES):
+        raise UnknownSetError(f"There is no set {unknown!r}. There are: {', '.join(RECIPES)}.")
     started = time.monotonic()
 
     def report(figures: list[Figure]) -> Report:

@@ -53,6 +53,11 @@ def test_an_unknown_benchmark_is_refused_with_the_names_there_are() -> None:
         catalogue.run("x", BenchmarkOptions())
 
 
+def test_sets_that_there_are_not_are_refused_before_anything_is_measured() -> None:
+    with pytest.raises(catalogue.UnknownSetError, match=r"no set 'hips'\. There are: digits, synthetic_knees"):
+        catalogue.run("artefacts", BenchmarkOptions(sets=("digits", "hips")))
+
+
 def test_a_checkout_without_git_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert form.commit() not in {"", form.UNKNOWN}
     monkeypatch.setenv("PATH", str(tmp_path))
