@@ -42,21 +42,21 @@ def causal_check(
     (B,) int64; assignment: (B, H, W) integer, 0..components-1 or -1. All on one device.
     Costs, for an image, one inpainting and one forward pass for each of its clusters, and one forward pass besides.
     """
-    margin = _margin(predict(images), labels)
+    margin = margin_of(predict(images), labels)
     fall = images.new_zeros(len(images), components)
     odds_fall = torch.zeros_like(fall)
     numbers = torch.arange(components, device=assignment.device)
     there = (assignment[:, None] == numbers[:, None, None]).flatten(2).any(dim=2).nonzero()  # (covered, 2)
     for image, number in (portion.unbind(dim=1) for portion in torch.split(there, COVERED_AT_ONCE)):
         mask = (assignment[image] == number[:, None, None])[:, None]
-        covered = _margin(predict(inpaint(images[image], mask.to(images.dtype))), labels[image])
+        covered = margin_of(predict(inpaint(images[image], mask.to(images.dtype))), labels[image])
         odds_fall[image, number] = margin[image] - covered
         fall[image, number] = margin[image].sigmoid() - covered.sigmoid()
     return CausalCheck(margin.sigmoid(), fall, odds_fall)
 
 
-def _margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """log(P(label) / (1 - P(label))): (N, K) -> (N,)."""
+def margin_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """The logarithm of the label's odds, log(P(label) / (1 - P(label))): (N, K) -> (N,)."""
     own = torch.zeros_like(logits, dtype=torch.bool).scatter(1, labels[:, None], value=True)
     others = logits.masked_fill(own, -torch.inf).logsumexp(dim=1)
     return logits.gather(1, labels[:, None])[:, 0] - others

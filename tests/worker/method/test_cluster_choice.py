@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.method.cluster_choice import Setting, agreement, compare_settings, settings
+from worker.method.cluster_choice import Setting, agreement, compare_settings, deletion, settings
 from worker.method.clustering import Clustering, cluster, with_support
 from worker.method.halves import Halves, in_halves
 
@@ -32,8 +32,7 @@ def test_the_setting_is_chosen_that_cuts_out_what_the_model_looks_at() -> None:
     images, labels, halves = scene()
     best = compare_settings(by_the_box, images, labels, halves, settings())[0].setting
     found = cluster(halves.whole, best.components, best.sharpening, best.support).assignment
-    inside = found[:, *BOX]
-    on_it = found == inside[:, :1, :1]
+    on_it = torch.stack([torch.isin(one, one[*BOX][one[*BOX] >= 0]) for one in found])
     assert on_it.float().mean() < 4 * 16 / SIDE**2
     assert on_it[:, *BOX].float().mean() > 0.9
     worst = compare_settings(by_the_box, images, labels, halves, settings())[-1]
@@ -53,6 +52,36 @@ def test_the_largest_effect_comes_first() -> None:
     effects = [each.effect for each in found]
     assert effects == sorted(effects, reverse=True)
     assert 0 <= effects[-1] < effects[0] <= 1
+
+
+def test_deletion_covers_the_densest_evidence_first_and_means_over_the_area() -> None:
+    """One image of 10 x 10 pixels: clusters of 10 and of 20, each with a pixel that the model needs."""
+    images = torch.ones(1, 1, 10, 10)
+    images[0, 0, 0, 0] = images[0, 0, 5, 0] = 9.0
+
+    def predict(some: Tensor) -> Tensor:
+        needed = some[:, 0, 0, 0] + 2 * some[:, 0, 5, 0]
+        return torch.stack([needed, torch.zeros_like(needed)], dim=1)
+
+    inside = torch.zeros(1, 2, 10, 10, dtype=torch.bool)
+    inside[0, 0, :1], inside[0, 1, 4:6] = True, True
+    # Covered are 0, .1 and .3 of the area, and from there on 8 and 24 nats are lost: a mean over 0 to .4.
+    expected = (0.1 * 8 / 2 + 0.2 * (8 + 24) / 2 + 0.1 * 24) / 0.4
+    found = deletion(predict, images, torch.tensor([0]), inside, torch.tensor([[0.5, 0.5]]))
+    assert found.item() == pytest.approx(expected, rel=0.01)
+    # The other one first: .2 and .3 of the area, 16 and 24 nats.
+    expected = (0.2 * 16 / 2 + 0.1 * (16 + 24) / 2 + 0.1 * 24) / 0.4
+    found = deletion(predict, images, torch.tensor([0]), inside, torch.tensor([[0.1, 0.9]]))
+    assert found.item() == pytest.approx(expected, rel=0.01)
+
+
+def test_what_covering_makes_surer_counts_nothing() -> None:
+    images, labels, _ = scene()
+    inside = torch.zeros(6, 1, SIDE, SIDE, dtype=torch.bool)
+    inside[:, 0, *BOX] = True
+    found = deletion(lambda some: by_the_box(some).flip(1), images, labels, inside, torch.ones(6, 1))
+    assert found.tolist() == [0.0] * 6
+    assert (deletion(by_the_box, images, labels, inside, torch.ones(6, 1)) > 1).all()
 
 
 def test_agreement_is_the_mean_best_overlap_by_share() -> None:
