@@ -23,8 +23,11 @@ from worker.method.realignment import AlignmentImages, Batches, EpochFigures, Re
 
 # Of the alignment images, those that are held out of training to measure the agreement on.
 HELD_OUT = 0.2
-# Epochs in a row that keep the bar and agree on every image held out, after which no later one can be better.
-PATIENCE = 3
+# A training ends early after so many epochs that keep the bar, agree on every image held out and get no more right: a
+# third of those asked for, at least three. The learning rate falls to the end, and the last epochs still gain by it: on
+# two development seeds of digits three epochs of full agreement, all that was asked for before, came at the fourth of
+# 30, with .907 and .908 right on the test; at the end .921 and .928 were, the worst group .06 and .14 higher in one.
+PATIENCE_SHARE, LEAST_PATIENCE = 1 / 3, 3
 PORTION = 256  # images in one forward pass
 TOLERANCE = 1e-9  # a bar of five points is met by five points, whatever floats make of them
 
@@ -222,17 +225,22 @@ def choose(bar: Bar, before: Measures, seen: Sequence[Measures]) -> Choice:
     """The epoch to deliver. seen: after each epoch, at least one.
 
     Of those that keep the bar the one of the best agreement; where none does, the one that harms least (by the line of
-    HARMS that it misses by most), then of the best agreement. Of equal ones the latest: it was corrected longest.
+    HARMS that it misses by most), then of the best agreement. Of equal ones the one that gets most right, and of these
+    the latest: it was corrected longest.
     """
     best = max(range(len(seen)), key=lambda index: (*_rank(bar, before, seen[index]), index))
     missing = shortfalls(bar, before, seen[best])
     return Choice(best + 1, tuple(line for line, amount in missing.items() if amount))
 
 
-def _rank(bar: Bar, before: Measures, after: Measures) -> tuple[bool, float, float]:
+def _rank(bar: Bar, before: Measures, after: Measures) -> tuple[bool, float, float, float]:
     missing = shortfalls(bar, before, after)
     harm = max((missing.get(line, 0.0) for line in HARMS), default=0.0)
-    return not any(missing.values()), -harm, after.agreement.value if after.agreement else 0.0
+    return not any(missing.values()), -harm, after.agreement.value if after.agreement else 0.0, _right(after)
+
+
+def _right(measures: Measures) -> float:
+    return measures.accuracy.value if measures.accuracy else 0.0
 
 
 def follow(watch: Watch, bar: Bar, model: nn.Module, measured: Measures) -> Watch:
@@ -244,10 +252,15 @@ def follow(watch: Watch, bar: Bar, model: nn.Module, measured: Measures) -> Watc
     return replace(watch, seen=seen, weights=weights)
 
 
-def is_settled(bar: Bar, watch: Watch) -> bool:
-    """Whether to stop: the last PATIENCE epochs keep the bar and agree on every image held out."""
-    last = watch.seen[-PATIENCE:]
-    return len(last) == PATIENCE and all(
+def is_settled(bar: Bar, watch: Watch, epochs: int) -> bool:
+    """Whether to stop before all ``epochs`` are trained: for ``PATIENCE_SHARE`` of them the bar has been kept, every
+    image held out has been agreed on, and no more was right than in an epoch before.
+    """
+    patience = max(LEAST_PATIENCE, round(epochs * PATIENCE_SHARE))
+    earlier, last = watch.seen[:-patience], watch.seen[-patience:]
+    if not earlier or max(map(_right, last)) > max(map(_right, earlier)):
+        return False
+    return all(
         each.agreement is not None
         and each.agreement.value >= 1
         and not any(shortfalls(bar, watch.before, each).values())
@@ -300,7 +313,7 @@ def guarded(
     def on_epoch(_: EpochFigures) -> bool:
         nonlocal watch
         watch = follow(watch, bar, model, measure(model, validation, held, device))
-        return is_settled(bar, watch)
+        return is_settled(bar, watch, settings.epochs)
 
     state, epochs = realignment.start(model, settings), settings.epochs
     realignment.realign(

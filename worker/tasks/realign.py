@@ -164,7 +164,7 @@ def prepared(job: Job, parameters: RealignmentParameters) -> Prepared:
     kept, held = guard.hold_out(aligned, parameters.seed)
     names = group_names(validation, group_by)
     bar = bar_of(parameters.bar, groups=len(set(names)) > len({row.class_name for row in validation}))
-    watched = Watched(bar, held, names, lambda model: evidence(model, loaded, aligned, baselines))
+    watched = Watched(bar, parameters.epochs, held, names, lambda model: evidence(model, loaded, aligned, baselines))
     measured = Measured(pictures(validation, loaded.preprocessing), labels_of(validation), names, watched)
     # The loaded checkpoint is shared by this process's shards; training changes a copy.
     model = deepcopy(loaded.model)
@@ -185,7 +185,7 @@ def delivered(job: Job, parameters: RealignmentParameters, ready: Prepared, figu
     loss: Loss = CONTROL if watch is None else parameters.loss
     chosen = job.previous.get(CHOSEN)
     if watch is not None:
-        record = ready.watched.record(parameters.epochs)
+        record = ready.watched.record()
         chosen, told = record.epoch, {KEY: record.model_dump(mode="json"), **ready.counts}
     made = aligned_checkpoint(ready.parent, loss, storage().put(checkpoints.to_safetensors(chosen_model(ready))))
 

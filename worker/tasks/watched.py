@@ -24,10 +24,11 @@ NONE_HELD_OUT = "Too few pictures have a spurious region to hold one out."
 class Watched:
     """Told of every epoch. The correction has a ``watch`` that chooses among them; the control ends at that epoch.
 
-    held: alignment images that are not trained on; groups: names of the validation images' groups.
+    held: alignment images that are not trained on; groups: names of the validation images' groups; epochs: asked for.
     """
 
     bar: Bar
+    epochs: int
     held: AlignmentImages
     groups: list[str]
     evidence: Callable[[nn.Module], float]
@@ -39,7 +40,7 @@ class Watched:
         found = self.measures(model, correct)
         if self.watch is not None:
             self.watch = guard.follow(self.watch, self.bar, model, found)
-            self.is_over = guard.is_settled(self.bar, self.watch)
+            self.is_over = guard.is_settled(self.bar, self.watch, self.epochs)
         if self.epochs_left is not None:
             self.epochs_left -= 1
             self.is_over = self.epochs_left == 0
@@ -57,8 +58,8 @@ class Watched:
         owed, by_group = guard.owed_answers(model, aligned, groups, device())
         return replace(self.measures(model, correct), owed=owed, owed_by_group=by_group)
 
-    def record(self, asked: int) -> GuardRecord:
-        """Of the epoch that is delivered. asked: epochs."""
+    def record(self) -> GuardRecord:
+        """Of the epoch that is delivered."""
         assert self.watch is not None
         before, seen = self.watch.before, self.watch.seen
         choice = guard.choose(self.bar, before, seen)
@@ -66,7 +67,7 @@ class Watched:
         return GuardRecord(
             epoch=choice.epoch,
             trained=len(seen),
-            asked=asked,
+            asked=self.epochs,
             missed=list(choice.missed),
             held_out=len(self.held.labels),
             accuracy_before=estimate(before.accuracy, NO_VALIDATION),

@@ -38,7 +38,7 @@ BEFORE = measures(0.80, 0.90, 0.50, 0.60)
 
 
 def slowly_chosen(before: Measures, seen: list[Measures]) -> tuple[int, bool]:
-    """By the words of the issue: the best agreement among the epochs that keep the bar, else the least harmful."""
+    """The best agreement among the epochs that keep the bar, else the least harmful; of equal ones the most right."""
     keeping, harms = [], []
     for number, after in enumerate(seen, 1):
         fall = before.accuracy.value - after.accuracy.value
@@ -54,7 +54,9 @@ def slowly_chosen(before: Measures, seen: list[Measures]) -> tuple[int, bool]:
         harms.append(max(fall - 0.02, group - 0.05, 0.0) if max(fall - 0.02, group - 0.05) > 1e-9 else 0.0)
     numbers = keeping or [number for number in range(1, len(seen) + 1) if harms[number - 1] == min(harms)]
     best = max(seen[number - 1].agreement.value for number in numbers)
-    return [number for number in numbers if seen[number - 1].agreement.value == best][-1], bool(keeping)
+    alike = [number for number in numbers if seen[number - 1].agreement.value == best]
+    right = max(seen[number - 1].accuracy.value for number in alike)
+    return [number for number in alike if seen[number - 1].accuracy.value == right][-1], bool(keeping)
 
 
 def test_the_choice_is_that_of_a_slow_search() -> None:
@@ -272,18 +274,39 @@ def test_what_fails_the_bar_is_kept_and_the_model_stays_as_it_was(original: dict
     assert len(found.seen) == 8
 
 
-def test_nothing_is_trained_on_where_no_epoch_can_be_better() -> None:
+def test_nothing_is_trained_on_where_nothing_more_is_gained() -> None:
     full = Measures(share(0.9), None, share(1.0))
-    watch = Watch(Measures(share(0.9), None, share(0.5)), (full, full))
-    assert not guard.is_settled(BAR, watch)
-    assert guard.is_settled(BAR, replace(watch, seen=(full,) * 3))
-    assert not guard.is_settled(BAR, replace(watch, seen=(full, replace(full, agreement=share(0.99)), full)))
-    assert not guard.is_settled(BAR, replace(watch, seen=(full, full, replace(full, accuracy=share(0.8)))))
-    assert not guard.is_settled(BAR, Watch(Measures(), (Measures(),) * 3))
+    better, uncertain, worse = (
+        replace(full, accuracy=share(0.91)),
+        replace(full, agreement=share(0.99)),
+        replace(full, accuracy=share(0.8)),
+    )
+
+    def settled(*seen: Measures, epochs: int = 9) -> bool:
+        return guard.is_settled(BAR, Watch(Measures(share(0.9), None, share(0.5)), seen), epochs)
+
+    assert not settled(full, full, full)
+    assert settled(full, full, full, full)
+    assert settled(better, full, full, full)
+    assert settled(worse, better, full, full, better)  # kept the bar in each of the last three
+    assert not settled(full, full, full, better)
+    assert not settled(full, full, uncertain, full)
+    assert not settled(better, full, full, worse)
+    assert not settled(*[full] * 10, epochs=30)
+    assert settled(*[full] * 11, epochs=30)
+    assert not settled(*[full] * 3, epochs=3)
+    assert not guard.is_settled(BAR, Watch(Measures(), (Measures(),) * 4), 9)
+
+
+def test_of_epochs_that_agree_alike_the_one_that_gets_most_right_is_delivered() -> None:
+    full, better = Measures(share(0.9), None, share(1.0)), Measures(share(0.92), None, share(1.0))
+    before = Measures(share(0.9), None, share(0.5))
+    assert guard.choose(BAR, before, [full, better, better, full]).epoch == 3
+    assert guard.choose(BAR, before, [full, replace(better, agreement=share(0.99)), full]).epoch == 3
 
 
 def test_a_settled_training_stops_there(original: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "is_settled", lambda _, watch: len(watch.seen) == 2)
+    monkeypatch.setattr(guard, "is_settled", lambda _, watch, __: len(watch.seen) == 2)
     found = guarded(a_model(original), LENIENT)
     assert len(found.seen) == 2
     weights = every_epoch(original)

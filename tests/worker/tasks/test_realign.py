@@ -47,7 +47,7 @@ def record(run: Run) -> GuardRecord:
 
 
 def settles_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
-    monkeypatch.setattr(guard, "is_settled", lambda _, watch: len(watch.seen) == epochs)
+    monkeypatch.setattr(guard, "is_settled", lambda _, watch, __: len(watch.seen) == epochs)
 
 
 def second_is_best(monkeypatch: pytest.MonkeyPatch) -> None:
