@@ -27,8 +27,6 @@ from worker.method.halves import Halves
 SHARPENINGS, SUPPORTS, COMPONENTS = (1.0, 2.0, 3.0), (0.8, 0.95, 1.0), (3, 4, 5, 6)
 # Mixtures are fitted on maps pooled to about this many pixels a side: settings are compared here, not outlines.
 SIDE = 56
-# Coverings cost most, so fewer images are covered than are compared.
-COVERED = 16
 # Of the area, so much is covered at most: what a model looks at is not half of a picture.
 MOST_COVERED, MEASURED_AT = 0.4, 41
 TINY = 1e-9
@@ -91,8 +89,8 @@ def compare_settings(
     """Every candidate with its figures, the largest effect first; of equal ones the first in the grid.
 
     predict: (N, C, H, W) -> (N, K) logits; images: (B, C, H, W); labels: (B,); halves: attributions (B, H, W).
-    Needs no true masks. Fits a mixture to each image three times for every sharpening and J, and covers the first
-    ``COVERED`` images J times for every candidate.
+    Needs no true masks. Fits a mixture to each image three times for every sharpening and J, and covers each image J
+    times for every candidate, which costs most.
     """
     measured, gains = [], []
     fitted = {(each.sharpening, each.components): _fitted(halves, each) for each in grid}
@@ -106,7 +104,7 @@ def compare_settings(
         shares = (evidence(halves.whole)[:, None] * inside).sum(dim=(2, 3))
         stability = agreement(first, second, setting.components)
         measured.append(Candidate(setting, stability.mean().item(), shares.sum(dim=1).mean().item(), effect=0.0))
-        gains.append(deletion(predict, images[:COVERED], labels[:COVERED], inside[:COVERED], shares[:COVERED]))
+        gains.append(deletion(predict, images, labels, inside, shares))
     gained = torch.stack(gains)  # (candidates, B)
     effects = (gained / gained.amax(dim=0).clamp(min=TINY)).mean(dim=1)
     found = [replace(each, effect=effect) for each, effect in zip(measured, effects.tolist(), strict=True)]
