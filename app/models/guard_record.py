@@ -15,7 +15,7 @@ class GuardRecord(Stored):
     """
 
     epoch: int  # whose weights are the realigned checkpoint, counted from 1
-    trained: int  # epochs until it was done, or nothing could improve any more
+    trained: int  # epochs until it was done, or nothing more was gained
     asked: int
     missed: list[str]  # lines of the bar: accuracy, group, worst_group, agreement; none: it keeps the bar
     held_out: int  # alignment images

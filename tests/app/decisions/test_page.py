@@ -184,7 +184,7 @@ def test_which_epoch_was_delivered_and_why_stands_on_the_page(loop: Loop, page: 
     guarded(loop)
     text = plain(page.get(address(loop)).text)
     assert told in text
-    assert "without the spurious regions. Of 8 epochs the rest was spared" in text
+    assert "of equal ones the one with most right answers. Of 8 epochs the rest was spared: nothing more" in text
     assert "on 40 pictures held out of the training: 60 % (45–75, n = 40) → 95 % (88–100, n = 40)." in text
     guarded(loop, missed=["accuracy", "agreement"])
     text = plain(page.get(address(loop)).text)
