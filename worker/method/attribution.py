@@ -85,6 +85,10 @@ def choose(model: nn.Module, images: Tensor, labels: Tensor, baselines: Tensor, 
 
     Measured in double precision: whether the rules cover the architecture is asked here, and a model whose output
     hardly depends on its input would drown the answer in rounding.
+
+    The order is that of ``rightreasons benchmark artefacts`` on EfficientNet-Lite0 and real knees (75 with a marker,
+    one model): with the cut that the system chooses a cluster lies on .79 of the markers with DeepLIFT SHAP, on .72
+    with integrated gradients in nine times the time, on .48 with expected gradients.
     """
     model, images, baselines = copy.deepcopy(model).double(), images.double(), baselines.double()
     reasons = []
