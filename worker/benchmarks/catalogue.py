@@ -37,8 +37,8 @@ def run(name: str, options: BenchmarkOptions, path: Path | None = None) -> Repor
     """
     if name not in BENCHMARKS:
         raise UnknownBenchmarkError(f"There is no benchmark {name!r}. There are: {', '.join(sorted(BENCHMARKS))}.")
-    for unknown in set(options.sets) - set(RECIPES):
-        raise UnknownSetError(f"There is no set {unknown!r}. There are: {', '.join(RECIPES)}.")
+    if unknown := [each for each in options.sets if each not in RECIPES]:
+        raise UnknownSetError(f"There is no set {unknown[0]!r}. There are: {', '.join(RECIPES)}.")
     started = time.monotonic()
 
     def report(figures: list[Figure]) -> Report:

@@ -121,7 +121,7 @@ def deletion(
     """
     size = inside.float().mean(dim=(2, 3))
     order = (shares / size.clamp(min=TINY)).argsort(dim=1, descending=True)
-    before, rows = margin_of(predict(images), labels), torch.arange(len(images))
+    before, rows = margin_of(predict(images), labels), torch.arange(len(images), device=inside.device)
     covered, falls, areas = torch.zeros_like(inside[:, 0]), [torch.zeros_like(before)], [size.new_zeros(len(images))]
     for number in order.unbind(dim=1):
         covered |= inside[rows, number]

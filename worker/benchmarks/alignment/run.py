@@ -135,13 +135,16 @@ def _weights() -> str:
     return digest([(path.name, sha256(path.read_bytes()).hexdigest()) for path in files])
 
 
-def of_set(kept: Path, plan: Plan, arms: Sequence[Arm], seeds: Sequence[int]) -> OfSet:
-    """What is kept of a set by today's settings and code, the latest where something was measured twice."""
+def of_set(kept: Path, plan: Plan, arms: Sequence[Arm], seeds: Sequence[int] | None = None) -> OfSet:
+    """What is kept of a set by today's settings and code, the latest where something was measured twice.
+
+    seeds: only these; None: all.
+    """
     wanted = {(arm.name, made_with(plan, arm)): arm for arm in arms}
     found: dict[Arm, dict[int, Result]] = {arm: {} for arm in arms}
     for one in load(_of(kept, plan.name)):
         arm = wanted.get((one.arm, one.made_with))
-        if arm is not None and one.seed in seeds:
+        if arm is not None and (seeds is None or one.seed in seeds):
             found[arm][one.seed] = one.result
     return OfSet(plan, {arm: results for arm, results in found.items() if results})
 
@@ -150,12 +153,8 @@ def everything(kept: Path, missing: dict[str, str], *, quick: bool) -> list[OfSe
     """What is kept of all sets, also of arms and seeds that nobody asked for this time; and the sets left out."""
     files = {path.stem for path in kept.glob("*.jsonl")} | set(missing)
     names = [*(name for name in NAMES if name in files), *sorted(name for name in files if is_size_of_real(name))]
-    return [_all_of(kept, named(name, quick=quick), missing.get(name, "")) for name in names]
-
-
-def _all_of(kept: Path, plan: Plan, missing: str) -> OfSet:
-    seeds = sorted({one.seed for one in load(_of(kept, plan.name))})
-    return replace(of_set(kept, plan, in_order(ALL), seeds), missing=missing)
+    plans = [named(name, quick=quick) for name in names]
+    return [replace(of_set(kept, plan, in_order(ALL)), missing=missing.get(plan.name, "")) for plan in plans]
 
 
 def _result(arm: Arm, shared: Prepared, folder: Path) -> Result:
