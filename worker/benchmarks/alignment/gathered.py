@@ -1,7 +1,7 @@
 """Results over seeds: the figures of every arm, each seed paired with the original and the control of the same seed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.benchmarks.alignment.arms import Arm
 from worker.benchmarks.alignment.kept import Result
@@ -17,11 +17,16 @@ PAIRED = ("wga", "aga", "accuracy")
 
 @dataclass(frozen=True)
 class OfSet:
-    """Arm -> seed -> result. missing: why the set cannot be had on this machine; empty where it can."""
+    """Arm -> seed -> result.
+
+    missing: why the set cannot be had on this machine; empty where it can. devices: seed -> what its original was
+    trained on.
+    """
 
     plan: Plan
     results: Mapping[Arm, Mapping[int, Result]]
     missing: str = ""
+    devices: Mapping[int, str] = field(default_factory=dict)
 
     def values(self, arm: Arm, name: str) -> dict[int, float]:
         """One measured value for every seed that has it."""

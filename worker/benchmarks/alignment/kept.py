@@ -8,6 +8,7 @@ import ast
 import hashlib
 import inspect
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,14 +31,19 @@ class Result:
     impossible: str = ""
 
 
+# Lines from before this was kept, which all came from processors.
+PROCESSOR = "cpu"
+
+
 @dataclass(frozen=True)
 class Kept:
-    """One line of a file."""
+    """One line of a file. device: what computed it, ``cpu`` or the name of a GPU."""
 
     seed: int
     arm: str
     made_with: str
     result: Result
+    device: str = PROCESSOR
 
 
 def load(path: Path) -> list[Kept]:
@@ -52,7 +58,7 @@ def _parsed(line: str) -> Kept | None:
         held = json.loads(line)
     except json.JSONDecodeError:
         return None
-    return Kept(held["seed"], held["arm"], held["made_with"], Result(**held["result"]))
+    return Kept(**{**held, "result": Result(**held["result"])})
 
 
 def add(path: Path, one: Kept) -> None:
@@ -78,9 +84,19 @@ def digest(settings: object) -> str:
 
 
 def code_of(*modules: ModuleType) -> str:
-    """A short name of what the modules do: it changes with their code, not with their comments and docstrings."""
+    """A short name of what the modules do: it changes with their code, not with their comments and docstrings.
+
+    The same from every Python that the project runs on.
+    """
     trees = [ast.parse(inspect.getsource(module)) for module in modules]
-    return digest([ast.dump(_WithoutDocstrings().visit(tree)) for tree in trees])
+    return digest([dumped(_WithoutDocstrings().visit(tree)) for tree in trees])
+
+
+def dumped(tree: ast.AST) -> str:
+    """As Python 3.11 writes it: 3.12 added type parameters, and 3.13 leaves empty fields out."""
+    if sys.version_info >= (3, 13):
+        return ast.dump(tree, show_empty=True).replace(", type_params=[]", "")
+    return ast.dump(tree).replace(", type_params=[]", "")
 
 
 class _WithoutDocstrings(ast.NodeTransformer):

@@ -6,6 +6,7 @@ from statistics import mean, stdev
 
 from worker.benchmarks.alignment.arms import Arm
 from worker.benchmarks.alignment.gathered import CONTROL, ORIGINAL, OfSet
+from worker.benchmarks.alignment.kept import PROCESSOR
 from worker.benchmarks.alignment.plans import CHOSEN, Plan
 from worker.benchmarks.alignment.plot import drawn
 from worker.benchmarks.form import Figure
@@ -67,7 +68,7 @@ def _section(found: OfSet) -> Iterator[str]:
     if not found.results:
         return
     yield _of_plan(found.plan)
-    yield _complete(found)
+    yield f"{_complete(found)}{_devices(found)}\n"
     yield f"![Worst-group accuracy of every arm and seed]({_plot(found.plan)})\n"
     yield from _table([COLUMNS, *(_row(found, arm) for arm in found.results if found.values(arm, "accuracy"))])
     yield from _impossible(found)
@@ -91,8 +92,20 @@ def _of_plan(plan: Plan) -> str:
 def _complete(found: OfSet) -> str:
     short = [arm.name for arm, results in found.results.items() if len(results) < SEEDS]
     if not short:
-        return f"Every arm has {SEEDS} seeds or more.\n"
-    return f"**Incomplete**: fewer than {SEEDS} seeds of {', '.join(short)}.\n"
+        return f"Every arm has {SEEDS} seeds or more."
+    return f"**Incomplete**: fewer than {SEEDS} seeds of {', '.join(short)}."
+
+
+def _devices(found: OfSet) -> str:
+    """A seed's original and all its arms come from one device."""
+    names = sorted(set(found.devices.values()), key=lambda name: (name != PROCESSOR, name))
+    told = [_device(name, [seed for seed, device in found.devices.items() if device == name]) for name in names]
+    return f" Computed on {'; '.join(told)}." if told else ""
+
+
+def _device(name: str, seeds: Sequence[int]) -> str:
+    of = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(str(seed) for seed in sorted(seeds))}"
+    return f"a processor ({of})" if name == PROCESSOR else f"{name}, with bfloat16 ({of})"
 
 
 def _row(found: OfSet, arm: Arm) -> tuple[str, ...]:

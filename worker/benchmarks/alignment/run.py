@@ -21,8 +21,8 @@ from worker.benchmarks import verdict_errors
 from worker.benchmarks.alignment import delivered, lvlm_words, measuring, page, prepared, words
 from worker.benchmarks.alignment import step_cost as steps
 from worker.benchmarks.alignment.arms import ALL, BY_VERDICTS, DEFAULT, RIVALS, TOLD, Arm, in_order
-from worker.benchmarks.alignment.gathered import OfSet, figures_of
-from worker.benchmarks.alignment.kept import Kept, Result, add, code_of, digest, load
+from worker.benchmarks.alignment.gathered import ORIGINAL, OfSet, figures_of
+from worker.benchmarks.alignment.kept import PROCESSOR, Kept, Result, add, code_of, digest, load
 from worker.benchmarks.alignment.measuring import measured
 from worker.benchmarks.alignment.plans import NAMES, Plan, is_size_of_real, named, planned
 from worker.benchmarks.alignment.prepared import Prepared, prepare
@@ -90,13 +90,19 @@ def _plans(options: BenchmarkOptions) -> list[Plan]:
 def compute(kept: Path, work: Path, plan: Plan, arms: Sequence[Arm], seed: int) -> None:
     """Train and measure those of the arms that are not kept yet. Raises MissingSetError.
 
+    An original that another device trained is another model: its seed goes on there alone.
     kept: the folder of results; work: that of what this seed's arms share.
     """
-    held = of_set(kept, plan, arms, [seed]).results
-    open_ones = [arm for arm in arms if arm not in held]
+    held = of_set(kept, plan, arms, [seed])
+    open_ones = [arm for arm in arms if arm not in held.results]
     if not open_ones:
         return
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if torch.cuda.is_available() else PROCESSOR
+    here = torch.cuda.get_device_name() if torch.cuda.is_available() else PROCESSOR
+    begun = held.devices.get(seed, here)
+    if begun != here:
+        print(f"{plan.name}, seed {seed} is left out: its original is from {begun}, and this is {here}.", flush=True)
+        return
     shared = prepare(plan, seed, device, work)
     for arm in open_ones:
         try:
@@ -104,7 +110,7 @@ def compute(kept: Path, work: Path, plan: Plan, arms: Sequence[Arm], seed: int) 
         except lvlm.LVLMError as why:
             print(f"The arm {arm.name} is left out: {why}")
             continue
-        add(_of(kept, plan.name), Kept(seed, arm.name, made_with(plan, arm), result))
+        add(_of(kept, plan.name), Kept(seed, arm.name, made_with(plan, arm), result, here))
         print(f"{plan.name}, seed {seed}, {arm.name}: {result.seconds:.0f} s, {_line(result)}", flush=True)
 
 
@@ -138,15 +144,19 @@ def _weights() -> str:
 def of_set(kept: Path, plan: Plan, arms: Sequence[Arm], seeds: Sequence[int] | None = None) -> OfSet:
     """What is kept of a set by today's settings and code, the latest where something was measured twice.
 
+    Of each seed only what comes from the device of its latest original: the others compare with another model.
     seeds: only these; None: all.
     """
+    lines = [one for one in load(_of(kept, plan.name)) if seeds is None or one.seed in seeds]
+    first = (ORIGINAL.name, made_with(plan, ORIGINAL))
+    devices = {one.seed: one.device for one in lines if (one.arm, one.made_with) == first}
     wanted = {(arm.name, made_with(plan, arm)): arm for arm in arms}
     found: dict[Arm, dict[int, Result]] = {arm: {} for arm in arms}
-    for one in load(_of(kept, plan.name)):
+    for one in lines:
         arm = wanted.get((one.arm, one.made_with))
-        if arm is not None and (seeds is None or one.seed in seeds):
+        if arm is not None and one.device == devices.get(one.seed, one.device):
             found[arm][one.seed] = one.result
-    return OfSet(plan, {arm: results for arm, results in found.items() if results})
+    return OfSet(plan, {arm: results for arm, results in found.items() if results}, devices=devices)
 
 
 def everything(kept: Path, missing: dict[str, str], *, quick: bool) -> list[OfSet]:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +18,16 @@ def test_what_is_kept_comes_back_whole_and_in_order(tmp_path: Path) -> None:
     add(path, OTHER)
     assert load(path) == [CONTROL, OTHER]
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_a_line_from_before_devices_were_kept_is_a_processors(tmp_path: Path) -> None:
+    path = tmp_path / "knees.jsonl"
+    add(path, CONTROL)
+    held = json.loads(path.read_text())
+    del held["device"]
+    path.write_text(json.dumps(held) + "\n")
+    assert load(path) == [CONTROL]
+    assert CONTROL.device == "cpu"
 
 
 @pytest.mark.parametrize("left", ["{", '{"seed": 0, "arm": "con'])
@@ -43,3 +54,9 @@ def test_code_has_another_name_when_it_does_something_else(monkeypatch: pytest.M
     first = named('"""Adds."""\ndef add(a):\n    """One more."""\n    return a + 1\n')
     assert first == named('"""Adds one."""\n\n\ndef add(a):\n    # Why not two.\n    return a + 1\n')
     assert first != named("def add(a):\n    return a + 2\n")
+
+
+def test_every_python_gives_code_the_same_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = 'class Any(dict):\n    async def add(self, a=()):\n        return f"{a!r:>3}" if a else lambda: None\n'
+    monkeypatch.setattr(kept.inspect, "getsource", lambda _: source)
+    assert code_of(ModuleType("any")) == "d77e78d7dea3"  # as Python 3.11 named it

@@ -38,6 +38,12 @@ def test_what_is_not_complete_is_said(tmp_path: Path) -> None:
     assert "Every arm has 7 seeds or more." in written(tmp_path, of_knees({"original": (0.2,) * 7}))
 
 
+def test_it_is_said_what_every_seed_was_computed_on(tmp_path: Path) -> None:
+    found = replace(of_knees({"original": (0.2, 0.4, 0.3)}), devices={0: "GPU 9000", 1: "cpu", 2: "cpu"})
+    page = written(tmp_path, found)
+    assert "Computed on a processor (seeds 1, 2); GPU 9000, with bfloat16 (seed 0).\n" in page
+
+
 def test_a_set_that_is_missing_is_said_and_has_no_plot(tmp_path: Path) -> None:
     page = written(tmp_path, OfSet(planned("knees"), {}, "There is no manifest.csv."))
     assert "## knees\n\nLeft out on the machine that wrote this last: There is no manifest.csv.\n" in page

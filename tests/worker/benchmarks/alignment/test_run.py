@@ -7,7 +7,7 @@ from app.config import settings
 from worker import lvlm
 from worker.benchmarks.alignment import run, step_cost
 from worker.benchmarks.alignment.arms import UnknownArmError, parsed
-from worker.benchmarks.alignment.kept import Result, load
+from worker.benchmarks.alignment.kept import Kept, Result, add, load
 from worker.benchmarks.alignment.plans import planned
 from worker.benchmarks.alignment.step_cost import ratios
 from worker.benchmarks.form import BenchmarkOptions, figure
@@ -75,6 +75,32 @@ def test_a_result_of_other_settings_is_made_anew_and_not_shown(tmp_path: Path) -
     assert run.of_set(tmp_path, PLAN, arms, range(1)).results
     assert run.of_set(tmp_path, other, arms, range(1)).results
     assert len(load(tmp_path / "digits.jsonl")) == 2
+
+
+def begun_elsewhere(folder: Path, arm: str = "original") -> Kept:
+    held = Kept(0, arm, run.made_with(PLAN, parsed(arm)), Result({"accuracy": 0.5, "wga": 0.25}), device="GPU 9000")
+    add(folder / "digits.jsonl", held)
+    return held
+
+
+def test_a_seed_goes_on_only_where_it_was_begun_and_that_is_said(tmp_path: Path, capsys) -> None:
+    held = begun_elsewhere(tmp_path)
+    arms = [parsed("original"), parsed("control")]
+    run.compute(tmp_path, tmp_path / "0", PLAN, arms, 0)
+    assert load(tmp_path / "digits.jsonl") == [held]
+    assert "digits, seed 0 is left out: its original is from GPU 9000, and this is cpu." in capsys.readouterr().out
+    assert run.of_set(tmp_path, PLAN, arms).devices == {0: "GPU 9000"}
+
+
+def test_arms_of_another_devices_original_are_not_compared(tmp_path: Path) -> None:
+    arms = [parsed("original"), parsed("control")]
+    run.compute(tmp_path, tmp_path / "0", PLAN, arms, 0)
+    begun_elsewhere(tmp_path, "control")
+    both = run.of_set(tmp_path, PLAN, arms)
+    assert both.devices == {0: "cpu"}
+    assert both.values(parsed("control"), "accuracy")[0] < 0.5
+    begun_elsewhere(tmp_path)
+    assert run.of_set(tmp_path, PLAN, arms).values(parsed("control"), "accuracy") == {0: 0.5}
 
 
 def test_the_page_is_of_all_that_is_kept_and_is_written_after_every_seed(tmp_path: Path) -> None:
