@@ -1,11 +1,14 @@
 """Blind readings of a known agreement with the judge, and trust bars, as they stand in the database."""
 
+from collections import Counter
+from itertools import zip_longest
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.models import Answer, Critique, Project, Review, Run, TrustBar, User, Verdict, VerdictValue
+from app import finished
+from app.models import Answer, Cluster, Critique, Project, Review, Run, TrustBar, User, Verdict, VerdictValue
 from app.models.figures import Estimate
 from app.models.trust_record import TrustRecord
 from app.review.blind import blind_sample
@@ -20,9 +23,10 @@ def read_sample(
 ) -> list[UUID]:
     """The reader answers ``count`` cases of the sample, of which the judge calls every second one spurious.
 
-    On the first ``wrong`` cases they say the opposite, and can't tell the next ``cant_tell``. Returns the cases.
+    On the first ``wrong`` cases they say the opposite, and can't tell the next ``cant_tell``. Returns the cases. Those
+    called spurious are of as many pictures as there are: the sample is random, and of too few nothing is trained.
     """
-    cases = [cluster_id for cluster_id, _ in blind_sample(session, critique, reader)][:count]
+    cases = over_pictures(session, [cluster_id for cluster_id, _ in blind_sample(session, critique, reader)][:count])
     for place, cluster_id in enumerate(cases):
         judge(session, critique, cluster_id, VerdictValue.RELEVANT if place % 2 else VerdictValue.SPURIOUS)
         answer = Answer.RELEVANT if place % 2 else Answer.SPURIOUS
@@ -35,8 +39,25 @@ def read_sample(
     return cases
 
 
+def over_pictures(session: Session, cases: list[UUID]) -> list[UUID]:
+    """In an order in which every second one is of another picture, as long as there are others."""
+    pictures = dict(session.execute(select(Cluster.id, Cluster.explanation_id).where(Cluster.id.in_(cases))).all())
+    seen: Counter[UUID] = Counter()
+    rounds = {}
+    for case in cases:
+        rounds[case] = seen[pictures[case]]
+        seen[pictures[case]] += 1
+    ordered = sorted(cases, key=lambda case: rounds[case])
+    half = (len(cases) + 1) // 2
+    return [each for pair in zip_longest(ordered[:half], ordered[half:]) for each in pair if each is not None]
+
+
 def judge(session: Session, critique: Run, cluster_id: UUID, value: VerdictValue) -> None:
-    """Where that is another verdict than it was, its probability and its reason follow."""
+    """Where that is another verdict than it was, its probability and its reason follow.
+
+    No finished critique ever says something else, so that what a page counted of it before is kept; here it is not.
+    """
+    finished._kept.clear()
     mine = select(Critique.id).where(Critique.run_id == critique.id)
     session.execute(
         update(Verdict)
