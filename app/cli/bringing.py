@@ -130,6 +130,7 @@ def train(
     learning_rate: float = 1e-3,
     batch_size: int = 64,
     pretrained: Annotated[bool, typer.Option(help="Start from installed ImageNet weights.")] = False,
+    balanced: Annotated[bool, typer.Option(help="Show every class as often as the commonest.")] = False,
     seed: int = 0,
     name: str = "",
     acting: Annotated[str, typer.Option("--as", help="Account in whose name this is done.")] = "",
@@ -148,6 +149,7 @@ def train(
         learning_rate=learning_rate,
         batch_size=batch_size,
         pretrained=pretrained,
+        balanced=balanced,
         seed=seed,
     )
     run = do(found.id, parameters, quiet=as_json, user_id=user_id)

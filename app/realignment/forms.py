@@ -25,6 +25,7 @@ class RealignmentForm(BaseModel):
     strength: Annotated[float | None, Optional, Field(ge=0)] = None
     consistency: Annotated[float | None, Optional, Field(ge=0)] = None
     batch_size: int = Field(ge=2, le=4096)
+    balanced: bool = False
     control: bool = False
     seed: int = Field(ge=0)
     override: str = Field("", max_length=4000)
@@ -38,6 +39,7 @@ class RealignmentForm(BaseModel):
             strength=self.strength,
             consistency=self.consistency,
             batch_size=self.batch_size,
+            balanced=self.balanced,
             control=self.control,
             bar=AcceptanceBar(
                 worst_group_rises=self.worst_group_rises / 100,

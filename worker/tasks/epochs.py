@@ -19,6 +19,7 @@ from worker.method.evaluation import by_group, worst_group
 from worker.method.guard import Watch
 from worker.method.realignment import (
     AlignmentImages,
+    Batches,
     EpochFigures,
     RealignmentSettings,
     State,
@@ -64,7 +65,7 @@ def epochs_a_shard(epochs: int, images: int, size: int) -> int:
 def train_chunk(
     job: Job,
     model: nn.Module,
-    training: tuple[Tensor, Tensor],
+    training: Batches,
     alignment: AlignmentImages | None,
     settings: RealignmentSettings,
     measured: Measured,

@@ -13,6 +13,7 @@ from app.models import Image, Origin, Project, Run, Split
 from app.runs.leftovers import STATE
 from app.runs.parameters import TrainingParameters
 from app.storage import storage
+from worker.method.balance import shown
 from worker.method.realignment import RealignmentSettings, State
 from worker.tasks.epochs import Measured, epochs_a_shard, group_names, keep_epochs, save_state, train_chunk
 from worker.tasks.inputs import image_rows, labels_of, pictures
@@ -70,7 +71,7 @@ def trained(job: Job, parameters: TrainingParameters) -> tuple[nn.Module, State,
     state, figures = train_chunk(
         job,
         model,
-        (pictures(train, preprocessing), labels_of(train)),
+        shown(pictures(train, preprocessing), labels_of(train), balanced=parameters.balanced),
         None,
         settings_of(parameters),
         Measured(pictures(validation, preprocessing), labels_of(validation), group_names(validation, group_by)),

@@ -26,9 +26,10 @@ from app.storage import storage
 from app.trust.lock import record_of
 from worker.method import guard
 from worker.method.attribution import Choice, attribute
+from worker.method.balance import balanced_alignment, shown
 from worker.method.evaluation import mu_align
 from worker.method.guard import Watch
-from worker.method.realignment import AlignmentImages, Loss, RealignmentSettings, State
+from worker.method.realignment import AlignmentImages, Batches, Loss, RealignmentSettings, State
 from worker.tasks.corrections import Correction, correction_of
 from worker.tasks.epochs import (
     Measured,
@@ -105,7 +106,7 @@ class Prepared:
 
     parent: Checkpoint
     model: nn.Module
-    training: tuple[Tensor, Tensor]
+    training: Batches
     kept: AlignmentImages
     measured: Measured
     watched: Watched
@@ -175,7 +176,8 @@ def prepared(job: Job, parameters: RealignmentParameters) -> Prepared:
         watched.watch = Watch(watched.first_measures(model, measured.right(model), aligned, explained))
     else:
         watched.watch = load_watch(job.previous[STATE])
-    training = pictures(train, loaded.preprocessing), labels_of(train)
+    training = shown(pictures(train, loaded.preprocessing), labels_of(train), balanced=parameters.balanced)
+    kept = balanced_alignment(kept) if parameters.balanced else kept
     return Prepared(parent, model, training, kept, measured, watched, counts(correction))
 
 

@@ -47,7 +47,9 @@ def started() -> list[Run]:
 
 
 def test_the_bar_is_stored_in_shares_before_the_training_starts(loop: Loop, page: Browser) -> None:
-    answer = page.change(address(loop), data={**FORM, "critique_id": str(loop.critique.id), "control": "true"})
+    answer = page.change(
+        address(loop), data={**FORM, "critique_id": str(loop.critique.id), "control": "true", "balanced": "true"}
+    )
     assert answer.status_code == 303
     (run,) = started()
     parameters = RealignmentParameters.model_validate(run.parameters)
@@ -56,7 +58,8 @@ def test_the_bar_is_stored_in_shares_before_the_training_starts(loop: Loop, page
     assert parameters.bar.group_falls_at_most == pytest.approx(0.045)
     assert parameters.bar.agreement_rises == pytest.approx(0.07)
     assert parameters.bar.answers_flip_at_most == pytest.approx(0.08)
-    assert (parameters.control, parameters.strength, parameters.learning_rate) == (True, None, None)
+    assert (parameters.control, parameters.balanced) == (True, True)
+    assert (parameters.strength, parameters.learning_rate) == (None, None)
     assert "Realigning the checkpoint" in page.get(address(loop)).text
 
 

@@ -1,16 +1,18 @@
 """A realignment under guard: which epoch becomes the checkpoint, however its epochs are cut into shards."""
 
 import pytest
+import torch
 from sqlalchemy import select
 
-from app.db import reading
-from app.models import Checkpoint, Epoch, Origin, Project, Run, Shard, State
+from app.db import reading, transaction
+from app.models import Checkpoint, Epoch, Image, Origin, Project, Run, Shard, Split, State
 from app.models.guard_record import KEY, GuardRecord
 from app.runs.parameters import AcceptanceBar, RealignmentParameters
 from app.storage import storage
 from tests.worker.tasks import small
 from worker.method import guard
-from worker.tasks import engine
+from worker.tasks import engine, realign
+from worker.tasks.epochs import train_chunk
 from worker.tasks.here import run_here
 from worker.tasks.realign import CONTROL, name_after
 from worker.vision import checkpoints
@@ -112,6 +114,29 @@ def test_the_delivered_weights_are_those_of_the_chosen_epoch(asked, monkeypatch)
     chosen = record(run).epoch
     assert storage().get(made(run)[Origin.REALIGNED]) == kept[chosen - 1]
     assert record(run).keeps
+
+
+@pytest.mark.parametrize("is_balanced", [True, False])
+def test_a_rare_class_is_shown_as_often_as_the_other_where_that_is_asked_for(asked, monkeypatch, is_balanced):
+    project, parameters = asked
+    with transaction() as session:
+        images = session.scalars(select(Image).where(Image.split == Split.TRAIN).order_by(Image.class_id)).all()
+        for each in images[2:]:
+            each.class_id = images[-1].class_id
+    seen = []
+
+    def noted(job, model, training, alignment, *more: object, **named: object):
+        labels = training.take(torch.arange(len(training)))[1]
+        seen.append((labels.bincount().tolist(), alignment.labels.bincount().tolist()))
+        return train_chunk(job, model, training, alignment, *more, **named)
+
+    monkeypatch.setattr(realign, "train_chunk", noted)
+    run = small.ended(project, parameters.model_copy(update={"balanced": is_balanced, "epochs": 1}))
+    assert run.state is State.SUCCEEDED, run.error_details
+    assert len(seen) == 2  # the correction and its control
+    for training, aligned in seen:
+        assert (len(set(training)) == 1) is is_balanced
+        assert (len(set(aligned)) == 1) is is_balanced
 
 
 def test_what_no_epoch_keeps_is_delivered_and_marked(asked):

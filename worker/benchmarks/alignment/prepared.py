@@ -1,7 +1,7 @@
 """What all arms of a seed share: the pictures, the model that learned the shortcut, and its explained alignment set."""
 
 import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from worker.benchmarks.shortcut_pictures import Splits, splits
 from worker.datasets import digits
 from worker.datasets.synthetic import drawing, knees, lesions, shortcut
 from worker.method import attribution, clustering, hardware, losses, masks, realignment, sampling
+from worker.method.balance import in_balance
 from worker.method.realignment import AlignmentImages
 from worker.vision import training as first_training
 from worker.vision.baselines import baselines
@@ -44,6 +45,7 @@ PORTION = 128
 class Prepared:
     """model: the original, on ``device``; chosen: (B,) int64, its alignment set among the training pictures.
 
+    data: as every arm trains on it: with balanced classes, training pictures of rarer ones stand there again.
     made_with: a short name of the settings and the code that made them.
     """
 
@@ -69,7 +71,7 @@ class Prepared:
         return untrained(self.plan.recipe, len(self.plan.classes), self.seed).to(self.device)
 
     def aligned(self, masks: Tensor) -> AlignmentImages:
-        """masks: (B, 1, S, S), 1 where the model must not look."""
+        """Each once, for the guard holds some of them out. masks: (B, 1, S, S), 1 where the model must not look."""
         return AlignmentImages(self.data.train.images[self.chosen], self.data.train.labels[self.chosen], masks)
 
 
@@ -79,12 +81,16 @@ def prepare(plan: Plan, seed: int, device: str, folder: Path) -> Prepared:
     Raises MissingSetError where the set cannot be had.
     """
     data = splits(plan.source, plan.counts, plan.recipe.preprocessing, seed)
-    of = digest({"recipe": asdict(plan.recipe), "strategy": plan.strategy, "counts": plan.counts, "code": CODE})
+    distinct = len(data.train)
+    if plan.balanced:  # repeated pictures come last, so that the numbers of the others stay
+        data = replace(data, train=data.train.take(in_balance(data.train.labels)))
+    decides = {"recipe": asdict(plan.recipe), "strategy": plan.strategy, "counts": plan.counts, "code": CODE}
+    of = digest({**decides, "balanced": True} if plan.balanced else decides)
     path = folder / f"original-{of}.pt"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
-        torch.save(_made(plan, data, seed, device), draft)
+        torch.save(_made(plan, data, distinct, seed, device), draft)
         draft.replace(path)
     found = torch.load(path, weights_only=True)
     model = untrained(plan.recipe, len(plan.classes), seed)
@@ -93,10 +99,11 @@ def prepare(plan: Plan, seed: int, device: str, folder: Path) -> Prepared:
     return Prepared(plan, seed, device, data, model.to(device), found["chosen"], found["explained"], clusters, of)
 
 
-def _made(plan: Plan, data: Splits, seed: int, device: str) -> dict[str, object]:
+def _made(plan: Plan, data: Splits, distinct: int, seed: int, device: str) -> dict[str, object]:
+    """Pictures are explained once: chosen are some of the first ``distinct`` ones."""
     model = trained(plan.recipe, data.train, seed, device)
-    logits = logits_of(model, data.train.images)
-    chosen = sampling.alignment_set(logits, data.train.labels, plan.recipe.images, plan.strategy, seed)
+    logits, labels = logits_of(model, data.train.images[:distinct]), data.train.labels[:distinct]
+    chosen = sampling.alignment_set(logits, labels, plan.recipe.images, plan.strategy, seed)
     found = explained(model, data.train, chosen, plan.recipe, seed)
     return {"model": model.cpu().state_dict(), "chosen": chosen, "explained": found}
 

@@ -6,7 +6,7 @@ folder, where they can be made again.
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -131,7 +131,7 @@ def made_with(plan: Plan, arm: Arm) -> str:
         code.append(digest(PLAIN_STRENGTHS))
     if arm.base == "decorrelated" or arm.base in RIVALS:
         code += [OF_RIVALS, code_of(RIVALS.get(arm.base, decorrelated))]
-    return digest({"plan": asdict(plan), "arm": arm.name, "code": code})
+    return digest({"plan": plan.settings, "arm": arm.name, "code": code})
 
 
 @cache

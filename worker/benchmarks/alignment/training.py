@@ -12,11 +12,12 @@ from worker.benchmarks.alignment.arms import RIVALS, Arm
 from worker.benchmarks.alignment.delivered import delivered
 from worker.benchmarks.alignment.prepared import Prepared
 from worker.benchmarks.alignment.words import corrective_masks
+from worker.method.balance import balanced_alignment
 from worker.method.baselines import caipi, decorrelated, dfr, groupdro, jtt, self_explaining, self_guided, subg
 from worker.method.baselines.groups import Grouped
 from worker.method.baselines.measured import mean_accuracy
 from worker.method.baselines.protocol import Schedule, Tuned, best_of
-from worker.method.realignment import InMemory, Loss, RealignmentSettings, realign, start
+from worker.method.realignment import AlignmentImages, InMemory, Loss, RealignmentSettings, realign, start
 
 # Strongest first: where validation images have the shortcut too they tell hardly any apart, and ties are to favour it.
 PLAIN_STRENGTHS = (1e4, 1e2, 1.0, 1e-2, 1e-4)
@@ -54,13 +55,18 @@ def _realigned(prepared: Prepared, masks: Tensor, settings: RealignmentSettings)
         model,
         start(model, settings),
         data,
-        prepared.aligned(masks),
+        _aligned(prepared, masks),
         settings,
         seed=prepared.seed,
         device=prepared.device,
         epochs=settings.epochs,
     )
     return model
+
+
+def _aligned(prepared: Prepared, masks: Tensor) -> AlignmentImages:
+    given = prepared.aligned(masks)
+    return balanced_alignment(given) if prepared.plan.balanced else given
 
 
 def _searched(prepared: Prepared, masks: Tensor, settings: RealignmentSettings) -> Tuned[float]:
@@ -104,7 +110,7 @@ def _caipi(prepared: Prepared, masks: Tensor) -> Tuned[Any]:
         _validation(prepared),
         _schedule(prepared),
         prepared.seed,
-        alignment=prepared.aligned(masks),
+        alignment=_aligned(prepared, masks),
     )
 
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.config import settings
 from worker import lvlm
@@ -9,7 +10,9 @@ from worker.benchmarks.alignment import run, step_cost
 from worker.benchmarks.alignment.arms import UnknownArmError, parsed
 from worker.benchmarks.alignment.kept import Kept, Result, add, load
 from worker.benchmarks.alignment.plans import planned
+from worker.benchmarks.alignment.prepared import prepare
 from worker.benchmarks.alignment.step_cost import ratios
+from worker.benchmarks.alignment.training import _aligned
 from worker.benchmarks.form import BenchmarkOptions, figure
 
 ARMS = ("original", "control", "consistency", "consensus_25")
@@ -101,6 +104,25 @@ def test_arms_of_another_devices_original_are_not_compared(tmp_path: Path) -> No
     assert both.values(parsed("control"), "accuracy")[0] < 0.5
     begun_elsewhere(tmp_path)
     assert run.of_set(tmp_path, PLAN, arms).values(parsed("control"), "accuracy") == {0: 0.5}
+
+
+def test_a_setting_that_came_later_leaves_the_names_of_older_results() -> None:
+    arm, other = parsed("control"), replace(PLAN, balanced=True)
+    assert "balanced" not in PLAN.settings
+    assert run.made_with(PLAN, arm) != run.made_with(other, arm)
+
+
+def test_with_balanced_classes_rare_pictures_come_again_and_are_explained_once(tmp_path: Path) -> None:
+    plan = replace(PLAN, balanced=True)
+    shared = prepare(plan, 0, "cpu", tmp_path)
+    counts = shared.data.train.labels.bincount()
+    assert set(counts.tolist()) == {int(counts.max())}
+    plain = prepare(PLAN, 0, "cpu", tmp_path)
+    assert len(shared.data.train) > len(plain.data.train) > int(shared.chosen.max())
+    assert torch.equal(shared.data.train.images[: len(plain.data.train)], plain.data.train.images)
+    aligned = _aligned(shared, torch.zeros(len(shared.chosen), 1, 28, 28)).labels.bincount()
+    assert len(set(aligned[aligned > 0].tolist())) == 1
+    assert len(list(tmp_path.glob("original-*.pt"))) == 2
 
 
 def test_the_page_is_of_all_that_is_kept_and_is_written_after_every_seed(tmp_path: Path) -> None:
