@@ -251,6 +251,18 @@ def test_a_finished_realignment_shows_what_it_gave(loop: Loop, page: Browser) ->
     assert f"checkpoint={loop.realigned.id}" in text
 
 
+@pytest.mark.usefixtures("database")
+def test_where_classes_were_balanced_that_is_told(loop: Loop, page: Browser) -> None:
+    words = "same answer without the spurious regions, every class equally often"
+    for where in ("realign", "compare"):
+        assert words not in page.get(f"/projects/{loop.project.id}/{where}").text
+    with transaction() as session:
+        run = session.get_one(Run, loop.realignment.id)
+        run.parameters = {**run.parameters, "balanced": True}
+    for where in ("realign", "compare"):
+        assert words in page.get(f"/projects/{loop.project.id}/{where}").text
+
+
 def test_before_the_review_the_page_leads_there(stored: None, signed_in: Callable[[User], Browser]) -> None:
     with transaction() as session:
         user = add_user(session)
