@@ -164,7 +164,8 @@ def everything(kept: Path, missing: dict[str, str], *, quick: bool) -> list[OfSe
     files = {path.stem for path in kept.glob("*.jsonl")} | set(missing)
     names = [*(name for name in NAMES if name in files), *sorted(name for name in files if is_size_of_real(name))]
     plans = [named(name, quick=quick) for name in names]
-    return [replace(of_set(kept, plan, in_order(ALL)), missing=missing.get(plan.name, "")) for plan in plans]
+    found = [replace(of_set(kept, plan, in_order(ALL)), missing=missing.get(plan.name, "")) for plan in plans]
+    return [one for one in found if one.results or one.missing]
 
 
 def _result(arm: Arm, shared: Prepared, folder: Path) -> Result:

@@ -78,6 +78,8 @@ def test_a_result_of_other_settings_is_made_anew_and_not_shown(tmp_path: Path) -
     assert run.of_set(tmp_path, PLAN, arms, range(1)).results
     assert run.of_set(tmp_path, other, arms, range(1)).results
     assert len(load(tmp_path / "digits.jsonl")) == 2
+    assert [one.plan for one in run.everything(tmp_path, {}, quick=True)] == [PLAN]
+    assert run.everything(tmp_path, {}, quick=False) == []
 
 
 def begun_elsewhere(folder: Path, arm: str = "original") -> Kept:
