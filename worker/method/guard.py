@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.method import counterfactual, evaluation, realignment
+from worker.method.balance import balanced_alignment
 from worker.method.evaluation import Proportion
 from worker.method.realignment import AlignmentImages, Batches, EpochFigures, RealignmentSettings
 
@@ -297,14 +298,17 @@ def guarded(
     *,
     seed: int,
     device: str | torch.device,
+    balanced: bool = False,
 ) -> Delivered:
     """Realign the model under the bar, as the product does.
 
     model: as it is to be realigned. It is left on the device with the weights that are delivered: those of the chosen
         epoch where it keeps the bar, its own where none does, since what fails is not offered.
     training, settings, seed, device: as in ``realignment.realign``.
+    balanced: every class comes equally often among the alignment images that are trained on.
     """
     kept, held = hold_out(alignment, seed)
+    kept = balanced_alignment(kept) if balanced else kept
     original = deepcopy(model.state_dict())
     before = measure(model.to(device).eval(), validation, held, device)
     owed, _ = owed_answers(model, alignment, (), device)  # alignment images come without groups here

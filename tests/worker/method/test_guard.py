@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tests.worker.method.test_realignment import accuracy_without_shortcut, aligned, network, shortcut
 from worker.method import counterfactual, guard, realignment
+from worker.method.balance import balanced_alignment
 from worker.method.evaluation import Proportion
 from worker.method.guard import Bar, Measures, Validation, Watch
 from worker.method.realignment import AlignmentImages, RealignmentSettings
@@ -217,14 +218,14 @@ def guarded(model: nn.Module, bar: Bar, epochs: int = 8) -> guard.Delivered:
     return guard.guarded(model, TRAINING, aligned(), settings, bar, VALIDATION, seed=3, device="cpu")
 
 
-def every_epoch(original: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    """The weights after each epoch of a training that nobody guards."""
+def every_epoch(original: dict[str, Tensor], kept: AlignmentImages | None = None) -> list[dict[str, Tensor]]:
+    """The weights after each epoch of a training that nobody guards. kept: what it aligns, or what is not held out."""
     model, found = a_model(original), []
 
     def keep(_: object) -> None:
         found.append({name: value.clone() for name, value in model.state_dict().items()})
 
-    kept, _ = guard.hold_out(aligned(), seed=3)
+    kept = kept or guard.hold_out(aligned(), seed=3)[0]
     start = realignment.start(model, SETTINGS)
     realignment.realign(model, start, TRAINING, kept, SETTINGS, seed=3, device="cpu", epochs=8, on_epoch=keep)
     return found
@@ -263,6 +264,20 @@ def test_the_best_epoch_is_delivered_with_its_weights(original: dict[str, Tensor
     assert equal(weights, found.weights)
     assert equal(weights, model.state_dict())
     assert accuracy_without_shortcut(model) > accuracy_without_shortcut(a_model(original)) + 0.1
+
+
+def test_every_class_is_aligned_equally_often_where_that_is_asked_for(original: dict[str, Tensor]) -> None:
+    given = aligned()
+    of_one, of_other = (torch.nonzero(given.labels == label)[:, 0] for label in (0, 1))
+    few = torch.cat([of_one, of_other[:10]])
+    rare = AlignmentImages(given.images[few], given.labels[few], given.masks[few])
+    model, settings = a_model(original), replace(SETTINGS, epochs=8)
+    found = guard.guarded(model, TRAINING, rare, settings, LENIENT, VALIDATION, seed=3, device="cpu", balanced=True)
+    kept, _ = guard.hold_out(rare, seed=3)
+    repeated = balanced_alignment(kept)
+    assert len(repeated.labels) > len(kept.labels)
+    assert equal(every_epoch(original, repeated)[found.choice.epoch - 1], found.weights)
+    assert not equal(every_epoch(original, kept)[found.choice.epoch - 1], found.weights)
 
 
 def test_what_fails_the_bar_is_kept_and_the_model_stays_as_it_was(original: dict[str, Tensor]) -> None:

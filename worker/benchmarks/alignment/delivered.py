@@ -62,6 +62,7 @@ def delivered(arm: Arm, prepared: Prepared) -> tuple[nn.Module, str]:
         Validation(data.validation.images, data.validation.labels),
         seed=prepared.seed,
         device=prepared.device,
+        balanced=prepared.plan.balanced,
     )
     return model, _told(outcome)
 

@@ -23,7 +23,7 @@ class Plan:
     tested: pictures for the test (patients, where each is drawn twice); validation: likewise.
     explained: how many test images with an artefact are explained, for mu_align and the share of evidence.
     relevant, spurious: what a clinician writes for every class; classes: their names.
-    balanced: every training shows every class equally often; ``delivered`` its training images, not those it aligns.
+    balanced: every training shows every class equally often, among the alignment images too.
     """
 
     name: str
