@@ -48,7 +48,8 @@ from worker.method.baselines import training as rivals_training
 WORK, DOCS = Path("build") / "alignment", Path("docs")
 KEPT = "alignment"
 SHARED = code_of(measuring, evaluation, counterfactual)
-BY_WORDS = code_of(words, verdict_errors, consensus, similarity, cluster_features, next_to_review)
+BY_WORDS = code_of(words, verdict_errors)
+BY_CONSENSUS = code_of(consensus, similarity, cluster_features, next_to_review)
 BY_LVLM = code_of(lvlm_words, critic, judge, marks)
 DELIVERED = code_of(delivered, guard, doubts, agreement)
 OF_RIVALS = code_of(protocol, rivals_training, rivals_measured, groups, last_layer)
@@ -123,6 +124,8 @@ def made_with(plan: Plan, arm: Arm) -> str:
     code = [prepared.CODE, SHARED]
     if arm.base in {*BY_VERDICTS, "lvlm"}:
         code.append(BY_WORDS)
+    if arm.reviewed or arm.base in {"consensus", "delivered", "lvlm"}:
+        code.append(BY_CONSENSUS)
     if arm.base == "lvlm":
         code += [BY_LVLM, _weights()]
     if arm.base == "delivered":

@@ -114,6 +114,16 @@ def test_a_setting_that_came_later_leaves_the_names_of_older_results() -> None:
     assert run.made_with(PLAN, arm) != run.made_with(other, arm)
 
 
+def test_a_result_without_a_consensus_outlives_a_change_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    arms = [
+        parsed(each) for each in ("consistency", "normalised_rrr_25", "consistency_class", "consensus_25", "delivered")
+    ]
+    before = {arm.name: run.made_with(PLAN, arm) for arm in arms}
+    monkeypatch.setattr(run, "BY_CONSENSUS", "other")
+    changed = {arm.name for arm in arms if run.made_with(PLAN, arm) != before[arm.name]}
+    assert changed == {"consistency_class", "consensus_25", "delivered"}
+
+
 def test_with_balanced_classes_rare_pictures_come_again_and_are_explained_once(tmp_path: Path) -> None:
     plan = replace(PLAN, balanced=True)
     shared = prepare(plan, 0, "cpu", tmp_path)
