@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.method import counterfactual, evaluation, realignment
-from worker.method.balance import balanced_alignment
+from worker.method.balance import balanced_alignment, cut_evenly
 from worker.method.evaluation import Proportion
 from worker.method.realignment import AlignmentImages, Batches, EpochFigures, RealignmentSettings
 
@@ -305,7 +305,8 @@ def guarded(
     model: as it is to be realigned. It is left on the device with the weights that are delivered: those of the chosen
         epoch where it keeps the bar, its own where none does, since what fails is not offered.
     training, settings, seed, device: as in ``realignment.realign``.
-    balanced: every class comes equally often among the alignment images that are trained on.
+    balanced: every class comes equally often among the alignment images that are trained on, and the answer is cut on
+        validation images after each epoch.
     """
     kept, held = hold_out(alignment, seed)
     kept = balanced_alignment(kept) if balanced else kept
@@ -316,6 +317,8 @@ def guarded(
 
     def on_epoch(_: EpochFigures) -> bool:
         nonlocal watch
+        if balanced:
+            cut_evenly(model, validation.images, validation.labels, device)
         watch = follow(watch, bar, model, measure(model, validation, held, device))
         return is_settled(bar, watch, settings.epochs)
 

@@ -15,6 +15,7 @@ from app.languages.messages import Message
 from app.models import Epoch, Run
 from app.runs.leftovers import STATE, forget_later
 from app.storage import storage
+from worker.method.balance import cut_evenly
 from worker.method.evaluation import by_group, worst_group
 from worker.method.guard import Watch
 from worker.method.realignment import (
@@ -40,6 +41,7 @@ ARM = "arm"
 class Measured:
     """Validation images, their labels and the names of their groups.
 
+    balanced: after each epoch the answer is cut on them so that every class counts as much as another.
     also: what else is measured after each epoch, given the model and which validation images it answers rightly (V,);
         and whether the training ends there.
     """
@@ -47,6 +49,7 @@ class Measured:
     images: Tensor
     labels: Tensor
     groups: list[str]
+    balanced: bool = False
     also: Callable[[nn.Module, Tensor], tuple[dict[str, Any], bool]] = lambda _, __: ({}, False)
 
     def right(self, model: nn.Module) -> Tensor:
@@ -78,6 +81,8 @@ def train_chunk(
 
     def on_epoch(reached: EpochFigures) -> bool:
         job.check()
+        if measured.balanced:
+            cut_evenly(model, measured.images, measured.labels, device())
         correct = measured.right(model)
         more, ends = measured.also(model, correct)
         point = {ARM: arm, **in_figures(reached), **on_validation(correct, measured.groups), **more}

@@ -166,7 +166,9 @@ def prepared(job: Job, parameters: RealignmentParameters) -> Prepared:
     names = group_names(validation, group_by)
     bar = bar_of(parameters.bar, groups=len(set(names)) > len({row.class_name for row in validation}))
     watched = Watched(bar, parameters.epochs, held, names, lambda model: evidence(model, loaded, aligned, baselines))
-    measured = Measured(pictures(validation, loaded.preprocessing), labels_of(validation), names, watched)
+    measured = Measured(
+        pictures(validation, loaded.preprocessing), labels_of(validation), names, parameters.balanced, watched
+    )
     # The loaded checkpoint is shared by this process's shards; training changes a copy.
     model = deepcopy(loaded.model)
     if job.first >= parameters.epochs:

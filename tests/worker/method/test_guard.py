@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tests.worker.method.test_realignment import accuracy_without_shortcut, aligned, network, shortcut
 from worker.method import counterfactual, guard, realignment
-from worker.method.balance import balanced_alignment
+from worker.method.balance import balanced_alignment, cut_evenly
 from worker.method.evaluation import Proportion
 from worker.method.guard import Bar, Measures, Validation, Watch
 from worker.method.realignment import AlignmentImages, RealignmentSettings
@@ -218,11 +218,15 @@ def guarded(model: nn.Module, bar: Bar, epochs: int = 8) -> guard.Delivered:
     return guard.guarded(model, TRAINING, aligned(), settings, bar, VALIDATION, seed=3, device="cpu")
 
 
-def every_epoch(original: dict[str, Tensor], kept: AlignmentImages | None = None) -> list[dict[str, Tensor]]:
+def every_epoch(
+    original: dict[str, Tensor], kept: AlignmentImages | None = None, *, cut: bool = False
+) -> list[dict[str, Tensor]]:
     """The weights after each epoch of a training that nobody guards. kept: what it aligns, or what is not held out."""
     model, found = a_model(original), []
 
     def keep(_: object) -> None:
+        if cut:
+            assert cut_evenly(model, VALIDATION.images, VALIDATION.labels, "cpu")
         found.append({name: value.clone() for name, value in model.state_dict().items()})
 
     kept = kept or guard.hold_out(aligned(), seed=3)[0]
@@ -276,8 +280,9 @@ def test_every_class_is_aligned_equally_often_where_that_is_asked_for(original: 
     kept, _ = guard.hold_out(rare, seed=3)
     repeated = balanced_alignment(kept)
     assert len(repeated.labels) > len(kept.labels)
-    assert equal(every_epoch(original, repeated)[found.choice.epoch - 1], found.weights)
-    assert not equal(every_epoch(original, kept)[found.choice.epoch - 1], found.weights)
+    assert equal(every_epoch(original, repeated, cut=True)[found.choice.epoch - 1], found.weights)
+    assert not equal(every_epoch(original, kept, cut=True)[found.choice.epoch - 1], found.weights)
+    assert not equal(every_epoch(original, repeated)[found.choice.epoch - 1], found.weights)
 
 
 def test_what_fails_the_bar_is_kept_and_the_model_stays_as_it_was(original: dict[str, Tensor]) -> None:

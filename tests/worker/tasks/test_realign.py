@@ -11,7 +11,7 @@ from app.runs.parameters import AcceptanceBar, RealignmentParameters
 from app.storage import storage
 from tests.worker.tasks import small
 from worker.method import guard
-from worker.tasks import engine, realign
+from worker.tasks import engine, epochs, realign
 from worker.tasks.epochs import train_chunk
 from worker.tasks.here import run_here
 from worker.tasks.realign import CONTROL, name_after
@@ -123,7 +123,7 @@ def test_a_rare_class_is_shown_as_often_as_the_other_where_that_is_asked_for(ask
         images = session.scalars(select(Image).where(Image.split == Split.TRAIN).order_by(Image.class_id)).all()
         for each in images[4:]:  # so that some of either class are left when a fifth is held out
             each.class_id = images[-1].class_id
-    seen = []
+    seen, cut = [], []
 
     def noted(job, model, training, alignment, *more: object, **named: object):
         labels = training.take(torch.arange(len(training)))[1]
@@ -131,9 +131,11 @@ def test_a_rare_class_is_shown_as_often_as_the_other_where_that_is_asked_for(ask
         return train_chunk(job, model, training, alignment, *more, **named)
 
     monkeypatch.setattr(realign, "train_chunk", noted)
+    monkeypatch.setattr(epochs, "cut_evenly", lambda *given: cut.append(given))
     run = small.ended(project, parameters.model_copy(update={"balanced": is_balanced, "epochs": 1}))
     assert run.state is State.SUCCEEDED, run.error_details
     assert len(seen) == 2  # the correction and its control
+    assert len(cut) == (2 if is_balanced else 0)
     for training, aligned in seen:
         assert (len(set(training)) == 1) is is_balanced
         assert (len(set(aligned)) == 1) is is_balanced

@@ -85,7 +85,7 @@ def _of_plan(plan: Plan) -> str:
         f"Alignment set: {recipe.images} training images, `{plan.strategy}`; clusters of DeepLIFT SHAP with "
         f"{recipe.references} references, sharpening {recipe.sharpening:g}, support {recipe.support:g}. Realignment: "
         f"{how.epochs} epochs at {how.learning_rate:g}, batches of {how.batch_size}, c = {how.consistency:g}, paste "
-        f"{how.paste_probability:g}.{' Every class is shown equally often.' if plan.balanced else ''}\n"
+        f"{how.paste_probability:g}.{' Every class is shown equally often, and cut so.' if plan.balanced else ''}\n"
     )
 
 

@@ -14,8 +14,8 @@ from worker.benchmarks.cluster_sets import ClusterSet, described, explained, tra
 from worker.benchmarks.shortcut_pictures import Splits, splits
 from worker.datasets import digits
 from worker.datasets.synthetic import drawing, knees, lesions, shortcut
-from worker.method import attribution, clustering, hardware, losses, masks, realignment, sampling
-from worker.method.balance import in_balance
+from worker.method import attribution, balance, clustering, hardware, losses, masks, realignment, sampling
+from worker.method.balance import cut_evenly, in_balance
 from worker.method.realignment import AlignmentImages
 from worker.vision import training as first_training
 from worker.vision.baselines import baselines
@@ -38,6 +38,8 @@ CODE = code_of(
     clustering,
     masks,
 )
+# What decides the sets with balanced classes beside.
+BALANCE = code_of(balance)
 PORTION = 128
 
 
@@ -85,7 +87,7 @@ def prepare(plan: Plan, seed: int, device: str, folder: Path) -> Prepared:
     if plan.balanced:  # repeated pictures come last, so that the numbers of the others stay
         data = replace(data, train=data.train.take(in_balance(data.train.labels)))
     decides = {"recipe": asdict(plan.recipe), "strategy": plan.strategy, "counts": plan.counts, "code": CODE}
-    of = digest({**decides, "balanced": True} if plan.balanced else decides)
+    of = digest({**decides, "balanced": BALANCE} if plan.balanced else decides)
     path = folder / f"original-{of}.pt"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,6 +104,8 @@ def prepare(plan: Plan, seed: int, device: str, folder: Path) -> Prepared:
 def _made(plan: Plan, data: Splits, distinct: int, seed: int, device: str) -> dict[str, object]:
     """Pictures are explained once: chosen are some of the first ``distinct`` ones."""
     model = trained(plan.recipe, data.train, seed, device)
+    if plan.balanced:
+        cut_evenly(model, data.validation.images, data.validation.labels, device)
     logits, labels = logits_of(model, data.train.images[:distinct]), data.train.labels[:distinct]
     chosen = sampling.alignment_set(logits, labels, plan.recipe.images, plan.strategy, seed)
     found = explained(model, data.train, chosen, plan.recipe, seed)

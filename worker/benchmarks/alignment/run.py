@@ -122,6 +122,8 @@ def _of(kept: Path, name: str) -> Path:
 def made_with(plan: Plan, arm: Arm) -> str:
     """A short name of all that decides an arm's figures but the seed."""
     code = [prepared.CODE, SHARED]
+    if plan.balanced:
+        code.append(prepared.BALANCE)
     if arm.base in {*BY_VERDICTS, "lvlm"}:
         code.append(BY_WORDS)
     if arm.reviewed or arm.base in {"consensus", "delivered", "lvlm"}:

@@ -12,7 +12,7 @@ from worker.benchmarks.alignment.arms import RIVALS, Arm
 from worker.benchmarks.alignment.delivered import delivered
 from worker.benchmarks.alignment.prepared import Prepared
 from worker.benchmarks.alignment.words import corrective_masks
-from worker.method.balance import balanced_alignment
+from worker.method.balance import balanced_alignment, cut_evenly
 from worker.method.baselines import caipi, decorrelated, dfr, groupdro, jtt, self_explaining, self_guided, subg
 from worker.method.baselines.groups import Grouped
 from worker.method.baselines.measured import mean_accuracy
@@ -36,6 +36,12 @@ def made(arm: Arm, prepared: Prepared, folder: Path) -> Made:
     """Train one arm. Raises ValueError where a rival cannot be had on these data, LVLMError where weights miss."""
     if arm.base == "original":
         return Made(prepared.model)
+    found = _made(arm, prepared, folder)
+    _cut(prepared, found.model)  # rivals too: theirs are to be compared at the same balance of the classes
+    return found
+
+
+def _made(arm: Arm, prepared: Prepared, folder: Path) -> Made:
     if arm.base == "delivered":
         return Made(*delivered(arm, prepared))
     if arm.base == "decorrelated" or (arm.base in RIVALS and arm.base != "caipi"):
@@ -60,8 +66,15 @@ def _realigned(prepared: Prepared, masks: Tensor, settings: RealignmentSettings)
         seed=prepared.seed,
         device=prepared.device,
         epochs=settings.epochs,
+        on_epoch=lambda _: _cut(prepared, model),
     )
     return model
+
+
+def _cut(prepared: Prepared, model: nn.Module) -> None:
+    if prepared.plan.balanced:
+        of = prepared.data.validation
+        cut_evenly(model, of.images, of.labels, prepared.device)
 
 
 def _aligned(prepared: Prepared, masks: Tensor) -> AlignmentImages:
