@@ -20,10 +20,14 @@ BESIDE = (Kind.TRIAL, Kind.CALIBRATION, Kind.CONSENSUS, Kind.CHECK, Kind.HONEYPO
 
 @dataclass(frozen=True)
 class Made:
-    """A checkpoint and the newest decision on it; ``approved`` is None where nobody has decided."""
+    """A checkpoint and the newest decision on it; ``approved`` is None where nobody has decided.
+
+    balanced: it was trained with every class shown equally often; not known of one that was brought along.
+    """
 
     checkpoint: Checkpoint
     approved: bool | None
+    balanced: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ def known_of(session: Session, projects: Sequence[Project]) -> dict[UUID, Known]
         .limit(1)
         .scalar_subquery()
     )
+    balanced = select(Run.parameters["balanced"].as_boolean()).where(Run.id == Checkpoint.run_id).scalar_subquery()
     specification, specified_at = (
         select(column)
         .where(Specification.project_id == Project.id)
@@ -60,7 +65,7 @@ def known_of(session: Session, projects: Sequence[Project]) -> dict[UUID, Known]
     once = select(Project.id, *written, *proven).where(asked).cte("of_project")
     told = once.prefix_with("MATERIALIZED").c
     found = session.execute(
-        select(told.id, told.specification, told.specified_at, Checkpoint, approved)
+        select(told.id, told.specification, told.specified_at, Checkpoint, approved, balanced)
         .add_columns(*(told[column.name] for column in proven))
         .outerjoin(Checkpoint, Checkpoint.project_id == told.id)
         .order_by(Checkpoint.number.desc())
@@ -68,10 +73,10 @@ def known_of(session: Session, projects: Sequence[Project]) -> dict[UUID, Known]
     rows = grouped(found)
     return {
         project.id: Known(
-            made=[Made(checkpoint, decided) for _, _, _, checkpoint, decided, *_ in mine if checkpoint is not None],
+            made=[Made(each[3], each[4], bool(each[5])) for each in mine if each[3] is not None],
             specification_id=mine[0][1],
             specified_at=mine[0][2],
-            lvlm=standing_by(project, *mine[0][5:]),
+            lvlm=standing_by(project, *mine[0][6:]),
         )
         for project in projects
         if (mine := rows[project.id])  # the outer join leaves one row at least

@@ -46,6 +46,7 @@ def show_realignment(request: Request, session: DBSession, user: Clinician, proj
         critique=critique,
         ingredients=ingredients_of(session, critique, closed) if critique and closed else found and found.ingredients,
         closed=len(closed),
+        balanced=any(each.balanced for each in loop.made if each.checkpoint is loop.checkpoint),
         seconds_an_epoch=queries.seconds_an_epoch(past),
         run=unfinished,
         curves=curves_of(epochs_of(session, unfinished), delivered_epoch(session, unfinished)) if unfinished else [],

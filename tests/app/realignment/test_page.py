@@ -5,7 +5,20 @@ import pytest
 from sqlalchemy import select
 
 from app.db import reading, transaction
-from app.models import Answer, Critique, Epoch, Kind, Project, Review, Run, State, User, Verdict, VerdictValue
+from app.models import (
+    Answer,
+    Checkpoint,
+    Critique,
+    Epoch,
+    Kind,
+    Project,
+    Review,
+    Run,
+    State,
+    User,
+    Verdict,
+    VerdictValue,
+)
 from app.projects.queries import loop_state
 from app.realignment.ingredients import ingredients_of
 from app.realignment.queries import Outcome, outcomes_of, past_of
@@ -261,6 +274,20 @@ def test_where_classes_were_balanced_that_is_told(loop: Loop, page: Browser) -> 
         run.parameters = {**run.parameters, "balanced": True}
     for where in ("realign", "compare"):
         assert words in page.get(f"/projects/{loop.project.id}/{where}").text
+
+
+@pytest.mark.parametrize(("trained", "ticked"), [({"balanced": True}, True), ({"balanced": False}, False), ({}, False)])
+def test_a_checkpoint_of_balanced_classes_is_realigned_so_unless_told_otherwise(
+    loop: Loop, page: Browser, trained: dict[str, bool], ticked: bool
+) -> None:
+    box = 'name="balanced" value="true" checked'
+    assert box not in page.get(address(loop)).text  # it was brought along
+    with transaction() as session:
+        run = Run(project_id=loop.project.id, kind=Kind.TRAINING, state=State.SUCCEEDED, parameters=trained)
+        session.add(run)
+        session.flush()
+        session.get_one(Checkpoint, loop.original.id).run_id = run.id
+    assert (box in page.get(address(loop)).text) is ticked
 
 
 def test_before_the_review_the_page_leads_there(stored: None, signed_in: Callable[[User], Browser]) -> None:
