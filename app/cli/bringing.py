@@ -130,7 +130,7 @@ def train(
     learning_rate: float = 1e-3,
     batch_size: int = 64,
     pretrained: Annotated[bool, typer.Option(help="Start from installed ImageNet weights.")] = False,
-    balanced: Annotated[bool, typer.Option(help="Show every class equally often; cut the answer so.")] = False,
+    balanced: Annotated[bool, typer.Option(help="Show every class equally often; draw the line so.")] = False,
     seed: int = 0,
     name: str = "",
     acting: Annotated[str, typer.Option("--as", help="Account in whose name this is done.")] = "",

@@ -183,7 +183,7 @@ def realign(
     learning_rate: Annotated[float | None, typer.Option(help="Empty: the method's default.")] = None,
     strength: Annotated[float | None, typer.Option(help="Lambda; empty: the method's default.")] = None,
     consistency: Annotated[float | None, typer.Option(help="Weight of equal logits; empty: the default.")] = None,
-    balanced: Annotated[bool, typer.Option(help="Show every class equally often; cut the answer so.")] = False,
+    balanced: Annotated[bool, typer.Option(help="Show every class equally often; draw the line so.")] = False,
     control: Annotated[bool, typer.Option(help="Train once more without correction, to compare with.")] = True,
     worst_group_rises: float = BAR.worst_group_rises,
     accuracy_falls_at_most: float = BAR.accuracy_falls_at_most,

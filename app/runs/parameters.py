@@ -80,7 +80,7 @@ class TrainingParameters(Parameters):
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(64, ge=1)
     pretrained: bool = False
-    balanced: bool = Field(False, description="show every class equally often, and cut the answer so")
+    balanced: bool = Field(False, description="show every class equally often, and draw the line between them so")
     seed: int = 0
 
 
@@ -198,7 +198,7 @@ class RealignmentParameters(Parameters):
     strength: float | None = Field(None, description="lambda of the right-reasons losses; none: the method's default")
     consistency: float | None = Field(None, description="weight of ||f(x) - f(x')||^2; none: the method's default")
     batch_size: int = Field(64, ge=2)
-    balanced: bool = Field(False, description="show every class equally often, and cut the answer so")
+    balanced: bool = Field(False, description="show every class equally often, and draw the line between them so")
     control: bool = Field(True, description="train once more without correction, to compare with")
     bar: AcceptanceBar = BAR
     seed: int = 0
