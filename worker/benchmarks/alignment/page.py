@@ -36,6 +36,7 @@ it is the original. *lvlm* follows the embedded LVLM's verdicts, consensus and 2
 masks for the clusters, *decorrelated* a training set in which label and artefact tell nothing of each other: bounds.
 The others are rivals; in brackets stands what a rival is told that our arms are not, or, for masks, are too.
 """
+BALANCED = " Every class is shown equally often, and the line between them drawn on validation images."
 COLUMNS = ("arm", "WGA", "dWGA", "dAGA", "accuracy", "flip", "off artefact", "evidence", "p", "p control", "s", "n")
 
 
@@ -85,7 +86,7 @@ def _of_plan(plan: Plan) -> str:
         f"Alignment set: {recipe.images} training images, `{plan.strategy}`; clusters of DeepLIFT SHAP with "
         f"{recipe.references} references, sharpening {recipe.sharpening:g}, support {recipe.support:g}. Realignment: "
         f"{how.epochs} epochs at {how.learning_rate:g}, batches of {how.batch_size}, c = {how.consistency:g}, paste "
-        f"{how.paste_probability:g}.{' Every class is shown equally often, and cut so.' if plan.balanced else ''}\n"
+        f"{how.paste_probability:g}.{BALANCED if plan.balanced else ''}\n"
     )
 
 
