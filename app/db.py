@@ -21,6 +21,8 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 SQLITE_BUSY_SECONDS = 15
+ONE = "engine"
+_engines: dict[str, Engine] = {}
 
 
 class Instant(TypeDecorator[datetime]):
@@ -76,12 +78,25 @@ def connect(url: str) -> Engine:
     return engine
 
 
-@lru_cache
 def engine() -> Engine:
-    url = settings().resolved_database_url
-    if url.startswith("sqlite:///"):
-        settings().data.mkdir(parents=True, exist_ok=True)
-    return connect(url)
+    """The one engine of this process."""
+    made = _engines.get(ONE)
+    if made is None:
+        url = settings().resolved_database_url
+        if url.startswith("sqlite:///"):
+            settings().data.mkdir(parents=True, exist_ok=True)
+        # Of threads that ask first at once, the first one's is every one's: a second would have connections of its own,
+        # which nobody would close. An engine has none before it is used.
+        made = _engines.setdefault(ONE, connect(url))
+    return made
+
+
+def forget_engine() -> None:
+    """Closes its connections; the next to ask gets another, of what the settings say then."""
+    made = _engines.pop(ONE, None)
+    if made is not None:
+        made.dispose()
+    session_factory.cache_clear()
 
 
 @lru_cache

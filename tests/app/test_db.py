@@ -1,12 +1,15 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
 from alembic import command
-from sqlalchemy import inspect, select, text
+from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from app.db import engine, reading, transaction
+from app.db import engine, forget_engine, reading, transaction
 from app.migrations import configuration, is_current, migrate
 from app.models import Epoch, Kind, Project, Run, Shard, ShardState, Specification, Stage, User
 from app.models.consensus_record import NO_PATTERN, TOO_FEW
@@ -18,6 +21,25 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def project() -> Project:
     return Project(name="Knees", group_by=["marker"])
+
+
+def test_threads_that_ask_first_at_once_get_the_same_engine():
+    """Or one of two engines would keep connections that nobody closes."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            for _ in range(100):
+                forget_engine()
+                barrier = Barrier(4)
+
+                def ask(barrier: Barrier = barrier) -> Engine:
+                    barrier.wait()
+                    return engine()
+
+                assert len({id(asked.result()) for asked in [threads.submit(ask) for _ in range(4)]}) == 1
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_the_migrations_make_the_tables_that_the_models_describe():

@@ -55,9 +55,8 @@ def at(url: str) -> Generator[None]:
 
 def forget_settings() -> None:
     """Every cached value that came from the environment."""
-    if db.engine.cache_info().currsize:
-        db.engine().dispose()
-    for cached in (config.settings, db.engine, db.session_factory, queue.celery, storage.storage):
+    db.forget_engine()
+    for cached in (config.settings, queue.celery, storage.storage):
         cached.cache_clear()
 
 
