@@ -280,14 +280,17 @@ def test_where_classes_were_balanced_that_is_told(loop: Loop, page: Browser) -> 
 def test_a_checkpoint_of_balanced_classes_is_realigned_so_unless_told_otherwise(
     loop: Loop, page: Browser, trained: dict[str, bool], ticked: bool
 ) -> None:
-    box = 'name="balanced" value="true" checked'
-    assert box not in page.get(address(loop)).text  # it was brought along
+    box, warned = 'name="balanced" value="true" checked', "This checkpoint was not trained so, as far as is known"
+    before = page.get(address(loop)).text  # it was brought along
+    assert box not in before
+    assert warned in before
     with transaction() as session:
         run = Run(project_id=loop.project.id, kind=Kind.TRAINING, state=State.SUCCEEDED, parameters=trained)
         session.add(run)
         session.flush()
         session.get_one(Checkpoint, loop.original.id).run_id = run.id
-    assert (box in page.get(address(loop)).text) is ticked
+    after = page.get(address(loop)).text
+    assert ((box in after), (warned in after)) == (ticked, not ticked)
 
 
 def test_before_the_review_the_page_leads_there(stored: None, signed_in: Callable[[User], Browser]) -> None:
