@@ -133,11 +133,6 @@ def _by_groups(rival: Any, prepared: Prepared) -> Tuned[Any]:  # noqa: ANN401 - 
     return found
 
 
-def _by_validation_groups(prepared: Prepared) -> Tuned[Any]:
-    both = (_training(prepared), _grouped_validation(prepared))
-    return dfr.tuned(prepared.model, *both, _schedule(prepared), prepared.seed)
-
-
 def _by_labels(rival: Any, prepared: Prepared) -> Tuned[Any]:  # noqa: ANN401 - modules have no type of their own
     both = (_training(prepared), _validation(prepared))
     found: Tuned[Any] = rival.tuned(prepared.model, *both, _schedule(prepared), prepared.seed)
@@ -153,7 +148,7 @@ _UNMASKED: dict[str, Callable[[Prepared], Tuned[Any]]] = {
     "decorrelated": partial(_by_groups, decorrelated),
     "subg": partial(_by_groups, subg),
     "groupdro": partial(_by_groups, groupdro),
-    "dfr": _by_validation_groups,
+    "dfr": partial(_by_groups, dfr),
     "jtt": _by_errors,
     "self_guided": partial(_by_labels, self_guided),
     "self_explaining": partial(_by_labels, self_explaining),

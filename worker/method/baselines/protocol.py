@@ -8,9 +8,8 @@ from torch import nn
 
 from worker.method.realignment import RealignmentSettings
 
-# What a rival knows besides images and labels: groups of training and validation images, or of the latter only; the
-# masks of the alignment images.
-Told = Literal["groups", "validation groups", "masks", "nothing"]
+# What a rival knows besides images and labels: groups of training and validation images; masks of alignment images.
+Told = Literal["groups", "masks", "nothing"]
 Settings = TypeVar("Settings")
 
 

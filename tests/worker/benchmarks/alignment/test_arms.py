@@ -41,7 +41,7 @@ def test_rivals_say_what_they_are_told_and_our_arms_are_told_nothing_more() -> N
     assert told == {
         "decorrelated": "groups",
         "subg": "groups",
-        "dfr": "validation groups",
+        "dfr": "groups",
         "groupdro": "groups",
         "caipi": "masks",
     }
