@@ -10,7 +10,7 @@ from worker.benchmarks.form import Figure, figure
 from worker.method.significance import wilcoxon
 
 ORIGINAL, CONTROL = Arm("original"), Arm("control")
-MEASURED = ("wga", "aga", "accuracy", "flip", "mu_align", "evidence")
+MEASURED = ("wga", "aga", "accuracy", "flip", "covered", "mu_align", "evidence")
 # What is told as the difference to the original as well.
 PAIRED = ("wga", "aga", "accuracy")
 

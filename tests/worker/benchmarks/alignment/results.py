@@ -9,7 +9,8 @@ from worker.benchmarks.alignment.plans import planned
 
 
 def result(wga: float) -> Result:
-    figures = {"wga": wga, "aga": wga + 0.1, "accuracy": wga + 0.2, "flip": 0.4, "mu_align": 0.9, "evidence": 0.2}
+    figures = {"wga": wga, "aga": wga + 0.1, "accuracy": wga + 0.2, "mu_align": 0.9, "evidence": 0.2}
+    figures |= {"flip": 0.4, "covered": 0.1}
     return Result(figures, {"healthy marker=absent": wga + 0.2, "healthy marker=present": wga}, seconds=3.0)
 
 

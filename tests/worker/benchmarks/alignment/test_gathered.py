@@ -37,5 +37,5 @@ def test_figures_have_the_set_and_the_arm_in_their_names() -> None:
     assert "alignment.synthetic_knees.consensus_25.p_control" not in found
     assert "alignment.synthetic_knees.original.dwga" not in found
     assert {name.rpartition(".")[2] for name in found} == {
-        *("wga", "aga", "accuracy", "flip", "mu_align", "evidence", "dwga", "daga", "daccuracy", "p"),
+        *("wga", "aga", "accuracy", "flip", "covered", "mu_align", "evidence", "dwga", "daga", "daccuracy", "p"),
     }

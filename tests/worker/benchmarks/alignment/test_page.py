@@ -25,7 +25,7 @@ def test_the_page_shows_mean_spread_number_and_every_seed(tmp_path: Path) -> Non
     row = next(line for line in page.splitlines() if line.startswith("| consensus_25 | 0.625"))
     assert row == (
         "| consensus_25 | 0.625 ± 0.177 | +0.325 ± 0.035 | +0.325 ± 0.035 | 0.825 ± 0.177 | 0.400 ± 0.000 "
-        "| 0.900 ± 0.000 | 0.200 ± 0.000 | 0.500 |  | 3 | 2 |"
+        "| 0.100 ± 0.000 | 0.900 ± 0.000 | 0.200 ± 0.000 | 0.500 |  | 3 | 2 |"
     )
     assert "| consensus_25 | 0.500 | 0.750 |" in page
     assert "| original | 0.50 | 0.30 |" in page
