@@ -314,7 +314,10 @@ class TestBackAndTwice:
             each.goto(f"/projects/{loop.project.id}/specification")
         for each, words in ((page, "a letter"), (beside, "a letter and a pin")):
             ignore(each).fill(words)
-            each.get_by_role("button", name="Save as version 2").click()
+        page.get_by_role("button", name="Save as version 2").click()
+        # A click does not wait for its answer, so the second tab's could be first at the server.
+        expect(page.get_by_text("Version 2 is saved.")).to_be_visible()
+        beside.get_by_role("button", name="Save as version 2").click()
         expect(beside.get_by_text("was saved by Dr. Ada Reader while you wrote")).to_be_visible()
         expect(ignore(beside)).to_have_value("a letter and a pin")
         beside.get_by_role("button", name="Save as version 3").click()
