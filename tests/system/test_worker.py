@@ -1,4 +1,7 @@
-"""A real worker on a real broker: a run survives its worker, with SQLite and with PostgreSQL."""
+"""A real worker on a real broker: a run survives its worker, its broker's messages and who gives it up.
+
+That it survives its worker is seen with PostgreSQL here, with SQLite where a clinician goes round the loop.
+"""
 
 import time
 from collections.abc import Callable
@@ -15,7 +18,6 @@ from app.system import findings
 from tests.digits import write_some_digits
 from tests.workers import StartWorker, kill
 
-pytestmark = pytest.mark.usefixtures("database")
 PATIENCE = 120
 
 
@@ -52,6 +54,7 @@ def training_run(digits: Path, epochs: int) -> UUID:
         return start_run(session, project.id, training).id
 
 
+@pytest.mark.usefixtures("postgres")
 def test_a_run_outlives_its_killed_worker(digits, start_worker):
     first = start_worker()
     run_id = training_run(digits, epochs=12)
@@ -65,6 +68,7 @@ def test_a_run_outlives_its_killed_worker(digits, start_worker):
     assert kept.done > 0
 
 
+@pytest.mark.usefixtures("sqlite")
 def test_a_message_lost_with_the_broker_is_sent_again(digits, start_worker, monkeypatch):
     start_worker()
     monkeypatch.setattr("app.queue.send", lambda name, arguments, queue: False)  # noqa: ARG005  the broker is away
@@ -72,6 +76,7 @@ def test_a_message_lost_with_the_broker_is_sent_again(digits, start_worker, monk
     assert wait_until(run_id, lambda run: run.state.is_final).state is State.SUCCEEDED
 
 
+@pytest.mark.usefixtures("sqlite")
 def test_a_running_run_stops_when_it_is_cancelled(digits, start_worker):
     start_worker()
     run_id = training_run(digits, epochs=500)
@@ -83,6 +88,7 @@ def test_a_running_run_stops_when_it_is_cancelled(digits, start_worker):
     assert 0 < run.done < 500
 
 
+@pytest.mark.usefixtures("sqlite")
 def test_a_worker_that_runs_says_so_with_its_queues(start_worker: StartWorker) -> None:
     assert findings.workers().found == "none answers."
     start_worker()
