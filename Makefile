@@ -4,7 +4,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SECRETS := RIGHTREASONS_SECRET_KEY=x POSTGRES_PASSWORD=x REDIS_PASSWORD=x
 CODE := app worker migrations tests
-# One for each core, up to four: more only fight over them. A file's tests share what they trained.
+# One process for each core, up to four, of one thread each: more only fight over them. A file's tests share what they trained.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -19,14 +20,14 @@ demo: .venv/demo.stamp ## start everything on this machine and go once round the
 
 test: .venv/test.stamp ## run every test but those on the real images
 	@RIGHTREASONS_CHROMIUM="$$($(BIN)/python tests/browser/chromium.py)" && export RIGHTREASONS_CHROMIUM && \
-	$(BIN)/python -m pytest $(AT_ONCE) -m "not real"
+	$(PYTEST) $(AT_ONCE) -m "not real"
 
 test-browser: .venv/test.stamp ## run the tests in a real browser alone
 	@RIGHTREASONS_CHROMIUM="$$($(BIN)/python tests/browser/chromium.py)" && export RIGHTREASONS_CHROMIUM && \
-	$(BIN)/python -m pytest $(AT_ONCE) -m browser
+	$(PYTEST) $(AT_ONCE) -m browser
 
 test-real: .venv/test.stamp ## run the tests on the real images named by RIGHTREASONS_REAL_DATA
-	@$(BIN)/python -m pytest -m real
+	@$(PYTEST) -m real
 
 lint: .venv/test.stamp ## check style, types, import directions, templates, Dockerfile and compose file
 	$(BIN)/ruff check .
