@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import mean
 
-from worker.benchmarks.alignment.arms import Arm
+from worker.benchmarks.alignment.arms import RIVALS, TOLD, Arm
 from worker.benchmarks.alignment.kept import Result
 from worker.benchmarks.alignment.plans import Plan
 from worker.benchmarks.form import Figure, figure
 from worker.method.significance import wilcoxon
 
-ORIGINAL, CONTROL = Arm("original"), Arm("control")
+ORIGINAL, CONTROL, OURS = Arm("original"), Arm("control"), Arm("consistency")
 MEASURED = ("wga", "aga", "accuracy", "flip", "covered", "mu_align", "evidence")
 # What is told as the difference to the original as well.
 PAIRED = ("wga", "aga", "accuracy")
@@ -45,9 +46,22 @@ class OfSet:
             return None
         return wilcoxon([0.0] * len(differences), list(differences.values())).p
 
+    def best_rival(self, *, told_groups: bool) -> Arm | None:
+        """Of those rivals that are told groups, or of those that are not, the one that consistency is least ahead of
+        in the mean of worst-group accuracy over shared seeds; None where there is none.
+        """
+        rivals = [arm for arm in self.results if arm.base in RIVALS and (TOLD[arm.base] == "groups") == told_groups]
+        ahead = {arm: self.differences(OURS, "wga", arm) for arm in rivals}
+        found = {arm: mean(differences.values()) for arm, differences in ahead.items() if differences}
+        return min(found, key=found.__getitem__, default=None)
+
 
 def figures_of(found: OfSet) -> list[Figure]:
-    """``alignment.SET.ARM.wga`` and the like, of every arm that has results."""
+    """``alignment.SET.ARM.wga`` and the like, of every arm that has results.
+
+    ``lead_groups`` and ``lead`` of consistency: how far it is ahead of the best rival that is told groups, and of the
+    best that is not.
+    """
     return [
         figure(f"alignment.{found.plan.name}.{arm.name}.{name}", values)
         for arm in found.results
@@ -60,5 +74,8 @@ def _named(found: OfSet, arm: Arm) -> dict[str, list[float]]:
     named = {name: list(found.values(arm, name).values()) for name in MEASURED}
     if arm != ORIGINAL:
         named |= {f"d{name}": list(found.differences(arm, name).values()) for name in PAIRED}
+    if arm == OURS:
+        best = {"lead_groups": found.best_rival(told_groups=True), "lead": found.best_rival(told_groups=False)}
+        named |= {name: list(found.differences(arm, "wga", rival).values()) for name, rival in best.items() if rival}
     tested = {"p": found.p(arm), "p_control": found.p(arm, CONTROL) if arm != ORIGINAL else None}
     return named | {name: [value] for name, value in tested.items() if value is not None}

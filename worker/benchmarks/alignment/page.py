@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from worker.benchmarks.alignment.arms import Arm
-from worker.benchmarks.alignment.gathered import CONTROL, ORIGINAL, OfSet
+from worker.benchmarks.alignment.gathered import CONTROL, ORIGINAL, OURS, OfSet
 from worker.benchmarks.alignment.kept import PROCESSOR
 from worker.benchmarks.alignment.plans import CHOSEN, Plan
 from worker.benchmarks.alignment.plot import drawn
@@ -88,6 +88,7 @@ def _section(found: OfSet) -> Iterator[str]:
     yield f"![Worst-group accuracy of every arm and seed]({_plot(found.plan)})\n"
     yield from _table([COLUMNS, *(_row(found, arm) for arm in found.results if found.values(arm, "accuracy"))])
     yield from _impossible(found)
+    yield from _rivals(found)
     yield "\nWorst-group accuracy of every seed:\n"
     yield from _table(_by_seed(found))
     yield "\nAccuracy of every group, the mean over seeds:\n"
@@ -155,6 +156,14 @@ def _impossible(found: OfSet) -> Iterator[str]:
     for arm, results in found.results.items():
         if why := next((result.impossible for result in results.values() if result.impossible), ""):
             yield f"\n{arm.name} is not possible here: {why}"
+
+
+def _rivals(found: OfSet) -> Iterator[str]:
+    best = {"is told groups": found.best_rival(told_groups=True), "is not": found.best_rival(told_groups=False)}
+    leads = {told: (rival.name, found.differences(OURS, "wga", rival)) for told, rival in best.items() if rival}
+    if leads:
+        each = [f"that {told}, {name}: {_spread(lead, '+')} (n = {len(lead)})" for told, (name, lead) in leads.items()]
+        yield f"\nWGA of consistency minus that of the best rival {'; '.join(each)}. Best is which it leads least."
 
 
 def _by_seed(found: OfSet) -> list[tuple[str, ...]]:

@@ -59,6 +59,15 @@ def test_a_rival_is_marked_with_what_it_is_told_and_one_that_cannot_be_had_with_
     assert "| decorrelated" not in page
 
 
+def test_the_best_rivals_are_named_with_how_far_consistency_is_ahead_of_them(tmp_path: Path) -> None:
+    results = {"original": (0.2, 0.2), "consistency": (0.7, 0.8), "subg": (0.6, 0.6), "jtt": (0.9,)}
+    assert (
+        "\nWGA of consistency minus that of the best rival that is told groups, subg: +0.150 ± 0.071 (n = 2); "
+        "that is not, jtt: -0.200 (n = 1). Best is which it leads least.\n"
+    ) in written(tmp_path, of_knees(results))
+    assert "best rival" not in written(tmp_path, of_knees({"original": (0.2,), "consistency": (0.7,)}))
+
+
 def test_the_plot_has_a_point_for_every_seed_and_a_line_for_every_mean(tmp_path: Path) -> None:
     found = of_knees({"original": (0.2, 0.4), "consistency": (0.5, 0.7), "subg": (0.6,)})
     written(tmp_path, found)
