@@ -93,9 +93,11 @@ const tellSignedOut = () => {
   link.textContent = SIGN_IN;
   notice(SIGNED_OUT_WORDS, link);
 };
+// What a page asks for by itself and is told says nothing of an answer that was not taken.
+const isUntold = (method) => method === "GET" && place.textContent === NOT_TAKEN;
 document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   if (ctx.response.status === SIGNED_OUT) tellSignedOut();
-  else notice("");
+  else if (!isUntold(ctx.request.method)) notice("");
 });
 
 // Where a swap takes away what had the focus, the keyboard stays where it was, or at what has come in its place; and in

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from sqlalchemy import func, select
 
 from app.db import reading, transaction
@@ -13,6 +13,7 @@ from app.runs.parameters import RealignmentParameters
 from tests import factories
 from tests.browser.conftest import Complaints
 from tests.factories import PASSWORD, Loop
+from tests.trusted import read_sample
 
 pytestmark = pytest.mark.browser
 WORDS = "the grey letter that the radiographer lays beside the knee"
@@ -96,6 +97,30 @@ class TestALostConnection:
         expect(page.get_by_text("The server can't be reached.")).to_be_hidden()
         assert count(Review) == 2
         expected(complaints, "ERR_INTERNET_DISCONNECTED", "Failed to fetch")
+
+    def test_what_the_page_asked_for_by_itself_takes_no_such_notice_away(
+        self, open_as: Callable[..., Page], loop: Loop, complaints: Complaints
+    ) -> None:
+        with transaction() as session:
+            read_sample(session, loop.critique, loop.clinician)
+        page = open_as(loop.clinician, f"/projects/{loop.project.id}/review")
+        notice, by_itself = page.get_by_text("The server can't be reached."), page.locator(".under[hx-trigger=load]")
+        held = list[Route]()
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route("**/differences", hold)
+        page.reload()
+        expect(by_itself).to_have_count(1)
+        page.route("**/answers", lambda route: route.abort())
+        page.keyboard.press("s")
+        expect(notice).to_be_visible()
+        for each in held:
+            each.continue_()
+        expect(by_itself).to_have_count(0)
+        expect(notice).to_be_visible()
+        expected(complaints, "ERR_FAILED", "Failed to fetch")
 
     def test_an_answer_that_arrived_unheard_counts_once(
         self, open_at: Callable[[str], Page], complaints: Complaints
