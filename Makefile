@@ -4,7 +4,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SECRETS := RIGHTREASONS_SECRET_KEY=x POSTGRES_PASSWORD=x REDIS_PASSWORD=x
 CODE := app worker migrations tests
-# One process for each core, up to four, of one thread each: more only fight over them. A file's tests share what they trained.
+# One process for each core, up to four, of one thread each: more only fight over them.
+# A file's tests share what they trained.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
@@ -61,7 +62,7 @@ bench: .venv/test.stamp ## measure the method; the figures go to build/benchmark
 
 screenshots: .venv/test.stamp ## picture every page into screenshots/
 	@RIGHTREASONS_CHROMIUM="$$($(BIN)/python tests/browser/chromium.py)" && export RIGHTREASONS_CHROMIUM && \
-	RIGHTREASONS_SCREENSHOTS=screenshots $(BIN)/python -m pytest tests/browser/screenshots.py
+	RIGHTREASONS_SCREENSHOTS=screenshots $(PYTEST) tests/browser/screenshots.py
 
 clean: ## remove what was built or measured; the data folder and .venv stay
 	rm -rf build screenshots .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

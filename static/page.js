@@ -81,8 +81,16 @@ const notice = (text, link = null) => {
   if (link) place.append(" ", link);
 };
 const { lost: LOST, notTaken: NOT_TAKEN, signedOut: SIGNED_OUT_WORDS, signIn: SIGN_IN } = document.body.dataset;
-document.addEventListener("htmx:error", ({ detail: { ctx } }) => notice(ctx.request.method === "GET" ? LOST : NOT_TAKEN));
-document.addEventListener("unreachable", () => notice(NOT_TAKEN));
+// That a step was not taken is told until one is, whatever the page asks for by itself meanwhile.
+let missed = false;
+const lost = () => notice(missed ? NOT_TAKEN : LOST);
+const back = () => notice(missed ? NOT_TAKEN : "");
+const notTaken = () => {
+  missed = true;
+  lost();
+};
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => (ctx.request.method === "GET" ? lost() : notTaken()));
+document.addEventListener("unreachable", notTaken);
 
 // A session that has ended is told where the person is: to be led away in the middle of a word would be worse.
 const SIGNED_OUT = 401;
@@ -93,11 +101,13 @@ const tellSignedOut = () => {
   link.textContent = SIGN_IN;
   notice(SIGNED_OUT_WORDS, link);
 };
-// What a page asks for by itself and is told says nothing of an answer that was not taken.
-const isUntold = (method) => method === "GET" && place.textContent === NOT_TAKEN;
 document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-  if (ctx.response.status === SIGNED_OUT) tellSignedOut();
-  else if (!isUntold(ctx.request.method)) notice("");
+  if (ctx.response.status === SIGNED_OUT) {
+    tellSignedOut();
+    return;
+  }
+  if (ctx.request.method !== "GET") missed = false;
+  back();
 });
 
 // Where a swap takes away what had the focus, the keyboard stays where it was, or at what has come in its place; and in
@@ -150,7 +160,7 @@ const listen = () => {
   source.address = address;
   let failed = 0; // in a row: one is nothing, the server ends each stream after some minutes
   source.addEventListener("open", () => {
-    if (failed > 1) notice("");
+    if (failed > 1) back();
     failed = 0;
   });
   source.addEventListener("message", changed);
@@ -160,7 +170,7 @@ const listen = () => {
       changed(); // refused, as after signing out: what the fragment answers is what is to be done
       setTimeout(listen, AGAIN);
     } else if (failed > 1) {
-      notice(LOST);
+      lost();
     }
   });
 };

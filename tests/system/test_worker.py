@@ -1,4 +1,4 @@
-"""A real worker on a real broker: a run survives its worker, its broker's messages and who gives it up.
+"""A real worker on a real broker: a run survives its worker and a lost message, and stops when it is told to.
 
 That it survives its worker is seen with PostgreSQL here, with SQLite where a clinician goes round the loop.
 """

@@ -46,14 +46,13 @@ class OfSet:
             return None
         return wilcoxon([0.0] * len(differences), list(differences.values())).p
 
-    def best_rival(self, *, told_groups: bool) -> Arm | None:
-        """Of those rivals that are told groups, or of those that are not, the one that consistency is least ahead of
-        in the mean of worst-group accuracy over shared seeds; None where there is none.
+    def lead(self, *, told_groups: bool) -> tuple[Arm, dict[int, float]] | None:
+        """The best rival of those that are told groups, or of those that are not, and by how much worst-group accuracy
+        consistency is ahead of it on every seed of both. Best is the least mean lead; None where there is none.
         """
         rivals = [arm for arm in self.results if arm.base in RIVALS and (TOLD[arm.base] == "groups") == told_groups]
-        ahead = {arm: self.differences(OURS, "wga", arm) for arm in rivals}
-        found = {arm: mean(differences.values()) for arm, differences in ahead.items() if differences}
-        return min(found, key=found.__getitem__, default=None)
+        leads = [(arm, differences) for arm in rivals if (differences := self.differences(OURS, "wga", arm))]
+        return min(leads, key=lambda each: mean(each[1].values()), default=None)
 
 
 def figures_of(found: OfSet) -> list[Figure]:
@@ -75,7 +74,7 @@ def _named(found: OfSet, arm: Arm) -> dict[str, list[float]]:
     if arm != ORIGINAL:
         named |= {f"d{name}": list(found.differences(arm, name).values()) for name in PAIRED}
     if arm == OURS:
-        best = {"lead_groups": found.best_rival(told_groups=True), "lead": found.best_rival(told_groups=False)}
-        named |= {name: list(found.differences(arm, "wga", rival).values()) for name, rival in best.items() if rival}
+        leads = {"lead_groups": found.lead(told_groups=True), "lead": found.lead(told_groups=False)}
+        named |= {name: list(each[1].values()) for name, each in leads.items() if each}
     tested = {"p": found.p(arm), "p_control": found.p(arm, CONTROL) if arm != ORIGINAL else None}
     return named | {name: [value] for name, value in tested.items() if value is not None}

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from worker.benchmarks.alignment.arms import Arm
-from worker.benchmarks.alignment.gathered import CONTROL, ORIGINAL, OURS, OfSet
+from worker.benchmarks.alignment.gathered import CONTROL, ORIGINAL, OfSet
 from worker.benchmarks.alignment.kept import PROCESSOR
 from worker.benchmarks.alignment.plans import CHOSEN, Plan
 from worker.benchmarks.alignment.plot import drawn
@@ -159,10 +159,9 @@ def _impossible(found: OfSet) -> Iterator[str]:
 
 
 def _rivals(found: OfSet) -> Iterator[str]:
-    best = {"is told groups": found.best_rival(told_groups=True), "is not": found.best_rival(told_groups=False)}
-    leads = {told: (rival.name, found.differences(OURS, "wga", rival)) for told, rival in best.items() if rival}
-    if leads:
-        each = [f"that {told}, {name}: {_spread(lead, '+')} (n = {len(lead)})" for told, (name, lead) in leads.items()]
+    leads = {"is told groups": found.lead(told_groups=True), "is not": found.lead(told_groups=False)}
+    each = [f"that {told}, {of[0].name}: {_spread(of[1], '+')} (n = {len(of[1])})" for told, of in leads.items() if of]
+    if each:
         yield f"\nWGA of consistency minus that of the best rival {'; '.join(each)}. Best is which it leads least."
 
 

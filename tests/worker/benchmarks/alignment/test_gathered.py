@@ -31,12 +31,12 @@ def test_the_best_rival_is_the_one_that_consistency_leads_least_on_seeds_of_both
     rivals = {"subg": (0.7, 0.5), "dfr": (0.65,), "caipi": (0.6, 0.4), "jtt": (0.1, 0.5)}
     found = of_knees({"original": (0.2, 0.2), "consistency": (0.7, 0.8), "decorrelated": (0.8, 0.9), **rivals})
     # Of dfr there is one seed, on which it is nearer than subg is in the mean of two.
-    assert found.best_rival(told_groups=True) == Arm("dfr")
-    assert found.best_rival(told_groups=False) == Arm("caipi")
+    assert found.lead(told_groups=True) == (Arm("dfr"), pytest.approx({0: 0.05}))
+    assert found.lead(told_groups=False) == (Arm("caipi"), pytest.approx({0: 0.1, 1: 0.4}))
     figures = {figure.name: figure.values for figure in figures_of(found)}
     assert figures["alignment.synthetic_knees.consistency.lead_groups"] == pytest.approx((0.05,))
     assert figures["alignment.synthetic_knees.consistency.lead"] == pytest.approx((0.1, 0.4))
-    assert of_knees({"consistency": (0.7,), "decorrelated": (0.8,)}).best_rival(told_groups=True) is None
+    assert of_knees({"consistency": (0.7,), "decorrelated": (0.8,)}).lead(told_groups=True) is None
 
 
 def test_figures_have_the_set_and_the_arm_in_their_names() -> None:
