@@ -54,13 +54,28 @@ class OfSet:
         leads = [(arm, differences) for arm in rivals if (differences := self.differences(OURS, "wga", arm))]
         return min(leads, key=lambda each: mean(each[1].values()), default=None)
 
+    def most_harmed(self, arm: Arm) -> tuple[str, dict[int, float]] | None:
+        """The group whose accuracy falls most from the original to the arm, in the mean over seeds of both, and by how
+        much it changes on each. The group that the original serves best is left out: the shortcut flattered it. None
+        where there are no two groups.
+        """
+        before, after = self.results.get(ORIGINAL, {}), self.results.get(arm, {})
+        seeds = [seed for seed in sorted(after) if seed in before and after[seed].groups]
+        if not seeds:
+            return None
+        names = set.intersection(*({*before[seed].groups} & {*after[seed].groups} for seed in seeds))
+        if not names:
+            return None
+        flattered = max(sorted(names), key=lambda name: mean(before[seed].groups[name] for seed in seeds))
+        changes = {
+            name: {seed: after[seed].groups[name] - before[seed].groups[name] for seed in seeds}
+            for name in sorted(names - {flattered})
+        }
+        return min(changes.items(), key=lambda each: mean(each[1].values()), default=None)
+
 
 def figures_of(found: OfSet) -> list[Figure]:
-    """``alignment.SET.ARM.wga`` and the like, of every arm that has results.
-
-    ``lead_groups`` and ``lead`` of consistency: how far it is ahead of the best rival that is told groups, and of the
-    best that is not.
-    """
+    """``alignment.SET.ARM.wga`` and the like, of every arm that has results."""
     return [
         figure(f"alignment.{found.plan.name}.{arm.name}.{name}", values)
         for arm in found.results
@@ -69,12 +84,27 @@ def figures_of(found: OfSet) -> list[Figure]:
     ]
 
 
-def _named(found: OfSet, arm: Arm) -> dict[str, list[float]]:
-    named = {name: list(found.values(arm, name).values()) for name in MEASURED}
+def by_seed(found: OfSet, arm: Arm) -> dict[str, dict[int, float]]:
+    """What an arm comes to, by name and seed; a name that nothing was measured of has no seeds.
+
+    Of consistency beside: ``ahead_of_control``; ``lead_groups`` and ``lead``, how far it is ahead of the best rival
+    that is told groups and of the best that is not; ``most_harmed``.
+    """
+    named = {name: found.values(arm, name) for name in MEASURED}
     if arm != ORIGINAL:
-        named |= {f"d{name}": list(found.differences(arm, name).values()) for name in PAIRED}
+        named |= {f"d{name}": found.differences(arm, name) for name in PAIRED}
     if arm == OURS:
-        leads = {"lead_groups": found.lead(told_groups=True), "lead": found.lead(told_groups=False)}
-        named |= {name: list(each[1].values()) for name, each in leads.items() if each}
+        told = {
+            "lead_groups": found.lead(told_groups=True),
+            "lead": found.lead(told_groups=False),
+            "most_harmed": found.most_harmed(arm),
+        }
+        named["ahead_of_control"] = found.differences(arm, "wga", CONTROL)
+        named |= {name: each[1] if each else {} for name, each in told.items()}
+    return named
+
+
+def _named(found: OfSet, arm: Arm) -> dict[str, list[float]]:
+    named = {name: list(values.values()) for name, values in by_seed(found, arm).items()}
     tested = {"p": found.p(arm), "p_control": found.p(arm, CONTROL) if arm != ORIGINAL else None}
     return named | {name: [value] for name, value in tested.items() if value is not None}

@@ -6,6 +6,7 @@ from statistics import mean, stdev
 
 from worker.benchmarks.alignment.arms import Arm
 from worker.benchmarks.alignment.gathered import CONTROL, ORIGINAL, OfSet
+from worker.benchmarks.alignment.goals import GOALS, STEP_COST, Goal
 from worker.benchmarks.alignment.kept import PROCESSOR
 from worker.benchmarks.alignment.plans import CHOSEN, Plan
 from worker.benchmarks.alignment.plot import drawn
@@ -37,6 +38,14 @@ it is the original. *lvlm* follows the embedded LVLM's verdicts, consensus and 2
 masks for the clusters, *decorrelated* a training set in which label and artefact tell nothing of each other: bounds.
 The others are rivals; in brackets stands what a rival is told that our arms are not, or, for masks, are too.
 """
+GOAL_HEAD = f"""## What was to be reached
+
+Written down before it was measured; what is asked of the drawn lesions is what their first seed came to, and that seed
+is left out there. Of *consistency*, `ahead_of_control` is its WGA minus the control's; `lead_groups` minus that of the
+best rival that is told groups, `lead` minus that of the best that is not, best being which it leads least;
+`most_harmed` the change of the group that loses most, without the one that the original serves best, since the shortcut
+flattered it. With fewer than {SEEDS} seeds an answer is not yet one.
+"""
 BALANCED = " Every class is shown equally often, and the line between them drawn on validation images."
 COLUMNS = (
     "arm",
@@ -53,6 +62,7 @@ COLUMNS = (
     "s",
     "n",
 )
+GOAL_COLUMNS = ("set", "figure", "asked", "came to", "n", "reached")
 
 
 def write(folder: Path, sets: Sequence[OfSet], cost: Figure) -> None:
@@ -61,8 +71,36 @@ def write(folder: Path, sets: Sequence[OfSet], cost: Figure) -> None:
     for found in sets:
         if found.results:
             (folder / _plot(found.plan)).write_text(drawn(found), encoding="utf-8")
-    parts = [HEAD, CHOSEN, _cost(cost), *("\n".join(_section(found)) for found in sets)]
+    goals = "\n".join(_table([GOAL_COLUMNS, *(row for found in sets for row in _goals(found)), _goal_of_cost(cost)]))
+    parts = [HEAD, f"{GOAL_HEAD}\n{goals}\n", CHOSEN, _cost(cost), *("\n".join(_section(found)) for found in sets)]
     (folder / "results.md").write_text("\n".join(part.rstrip("\n") + "\n" for part in parts), encoding="utf-8")
+
+
+def _goals(found: OfSet) -> Iterator[tuple[str, ...]]:
+    for goal in GOALS.get(found.plan.name, ()):
+        values = goal.values(found)
+        name, asked = f"{goal.arm}.{goal.name}", f"{goal.side} {goal.bound:g}"
+        yield found.plan.name, name, asked, _came(goal, values), str(len(values)), _reached(goal, values)
+
+
+def _came(goal: Goal, values: Mapping[int, float]) -> str:
+    if not values:
+        return "not measured"
+    if goal.name == "p":
+        return _p(next(iter(values.values())))
+    return f"least {min(values.values()):.3f}" if goal.side == "on every seed above" else _spread(values)
+
+
+def _reached(goal: Goal, values: Mapping[int, float]) -> str:
+    if not values:
+        return ""
+    told = "yes" if goal.is_reached(list(values.values())) else "**no**"
+    return told if len(values) + len(goal.given) >= SEEDS else f"{told}, so far"
+
+
+def _goal_of_cost(cost: Figure) -> tuple[str, ...]:
+    told = "yes" if cost.value <= STEP_COST else "**no**"
+    return "any", "step over a plain step", f"at most {STEP_COST:g}", f"{cost.value:.2f}", str(cost.n), told
 
 
 def _plot(plan: Plan) -> str:

@@ -65,7 +65,7 @@ def test_the_best_rivals_are_named_with_how_far_consistency_is_ahead_of_them(tmp
         "\nWGA of consistency minus that of the best rival that is told groups, subg: +0.150 ± 0.071 (n = 2); "
         "that is not, jtt: -0.200 (n = 1). Best is which it leads least.\n"
     ) in written(tmp_path, of_knees(results))
-    assert "best rival" not in written(tmp_path, of_knees({"original": (0.2,), "consistency": (0.7,)}))
+    assert "WGA of consistency minus" not in written(tmp_path, of_knees({"original": (0.2,), "consistency": (0.7,)}))
 
 
 def test_the_plot_has_a_point_for_every_seed_and_a_line_for_every_mean(tmp_path: Path) -> None:
@@ -84,3 +84,20 @@ def test_the_plot_has_a_point_for_every_seed_and_a_line_for_every_mean(tmp_path:
 def test_a_plot_without_an_original_has_no_line_for_it() -> None:
     assert "dasharray" in drawn(of_knees({"original": (0.2,)}))
     assert "dasharray" not in drawn(of_knees({"control": (0.2,)}))
+
+
+def test_what_was_to_be_reached_stands_beside_what_was(tmp_path: Path) -> None:
+    found = of_knees({"original": (0.2,) * 7, "consistency": (0.7,) * 7, "consensus_25": (0.75,) * 2})
+    page = written(tmp_path, found)
+    assert "| synthetic_knees | consistency.dwga | at least 0.42 | 0.500 ± 0.000 | 7 | yes |" in page
+    assert "| synthetic_knees | consensus_25.dwga | at least 0.4 | 0.550 ± 0.000 | 2 | yes, so far |" in page
+    assert "| synthetic_knees | consensus_40.dwga | at least 0.35 | not measured | 0 |  |" in page
+    assert "| synthetic_knees | consistency.p | at most 0.016 | 0.016 | 7 | yes |" in page
+    assert "| any | step over a plain step | at most 2.2 | 1.60 | 2 | yes |" in page
+
+
+def test_what_was_not_reached_is_said_and_so_is_the_least_of_all_seeds(tmp_path: Path) -> None:
+    found = of_knees({"original": (0.2,) * 7, "control": (0.4,) * 7, "consistency": (0.5,) * 6 + (0.3,)})
+    page = written(tmp_path, replace(found, plan=planned("knees")))
+    assert "| knees | consistency.wga | at least 0.78 | 0.471 ± 0.076 | 7 | **no** |" in page
+    assert "| knees | consistency.ahead_of_control | on every seed above 0 | least -0.100 | 7 | **no** |" in page
