@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from worker.method.answers import logits_of
 from worker.method.evaluation import MIN_GROUP
 from worker.method.realignment import AlignmentImages, Batches, InMemory
 
@@ -65,27 +66,27 @@ class Repeated:
         return self.given.take(self.indices[indices])
 
 
-def cut_evenly(model: nn.Module, images: Tensor, labels: Tensor, device: str | torch.device) -> bool:
+def cut_evenly(model: nn.Module, images: Tensor, labels: Tensor) -> bool:
     """Shift the biases of the last layer so that no class is named at another's expense; whether that was done.
 
     By the biases that suit these images best where each class counts as much as another, beside one temperature, which
     changes no answer and is left out (bias-corrected temperature scaling; Alexandari et al. 2020). Nothing is done
     where a class has fewer than ``MIN_GROUP`` images, or the model doesn't end in a linear layer with biases.
 
-    model: in evaluation mode, on the device; images (V, C, H, W) and labels (V,) int64: not those it was trained on.
+    model: in evaluation mode; images (V, C, H, W) and labels (V,) int64: not those it was trained on.
     """
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     if not layers or layers[-1].bias is None or not len(labels):
         return False
     bias = layers[-1].bias
-    logits = _logits(model, images, device)
+    logits = logits_of(model, images, PORTION)
     counts = torch.bincount(labels, minlength=logits.shape[1])
     if len(counts) != len(bias) or int(counts.min()) < MIN_GROUP:
         return False
     shift, before, first = even_shift(logits, labels), bias.detach().clone(), images[:PORTION]
     with torch.no_grad():
         bias.add_(shift.to(bias))
-        if torch.allclose(_logits(model, first, device), logits[: len(first)] + shift, rtol=1e-3, atol=1e-3):
+        if torch.allclose(logits_of(model, first, PORTION), logits[: len(first)] + shift, rtol=1e-3, atol=1e-3):
             return True
         bias.copy_(before)  # it was not this layer that gave the answer
     return False
@@ -111,8 +112,3 @@ def even_shift(logits: Tensor, labels: Tensor) -> Tensor:
         search.step(missed)  # type: ignore[no-untyped-call]
     shift = (biases / steepness.exp() * scale).detach().to(logits.dtype)
     return shift - shift.mean()
-
-
-def _logits(model: nn.Module, images: Tensor, device: str | torch.device) -> Tensor:
-    with torch.no_grad():
-        return torch.cat([model(portion.to(device)).float().cpu() for portion in torch.split(images, PORTION)])

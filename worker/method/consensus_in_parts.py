@@ -15,9 +15,9 @@ from itertools import chain, zip_longest
 
 import numpy as np
 
-from worker.method.consensus import NEAREST, Consensus, FellBack, Floats, Indices, Probe, Source, consensus, probe
+from worker.method.consensus import NEAREST, Consensus, FellBack, Indices, Probe, Source, consensus, probe
 from worker.method.next_to_review import next_to_review
-from worker.method.similarity import Clusters
+from worker.method.similarity import Clusters, Floats
 
 MOST = 3000
 # Reviews alone, without a judge to read, are carried over from so many on, with so many of either answer. On 500

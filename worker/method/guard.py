@@ -318,7 +318,7 @@ def guarded(
     def on_epoch(_: EpochFigures) -> bool:
         nonlocal watch
         if balanced:
-            cut_evenly(model, validation.images, validation.labels, device)
+            cut_evenly(model, validation.images, validation.labels)
         watch = follow(watch, bar, model, measure(model, validation, held, device))
         return is_settled(bar, watch, settings.epochs)
 

@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from scipy.special import ndtr
 
-from worker.method.consensus import REVIEW_NOISE, Floats, Indices, Probe, corrected, error_similarity
+from worker.method.consensus import REVIEW_NOISE, Indices, Probe, corrected, error_similarity
+from worker.method.similarity import Floats
 
 # Candidates are the clusters that reach farthest; more would cost time and change no choice.
 CANDIDATES = 600

@@ -31,10 +31,10 @@ from app.review.order import need
 from app.review.standing import newest_answers, settle
 from app.runs.parameters import ConsensusParameters, CritiqueParameters
 from worker.method.cluster_features import FEATURES
-from worker.method.consensus import Consensus, Difference, FellBack, Floats, disagreement
+from worker.method.consensus import Consensus, Difference, FellBack, disagreement
 from worker.method.consensus_in_parts import HALF, MOST, agree, are_enough
 from worker.method.naming import key, most_frequent
-from worker.method.similarity import Clusters, kinds
+from worker.method.similarity import Clusters, Floats, kinds
 from worker.tasks.characterise import KEY, analysis_of, looks_of
 from worker.tasks.inputs import load_array
 from worker.tasks.job import Job, Plan, Write

@@ -14,6 +14,7 @@ from app.db import reading
 from app.models import Cluster, Explanation, Run, Shard, Stage, TargetClass
 from app.runs.clustering import clustering_in
 from app.runs.parameters import AnalysisParameters
+from worker.method.answers import logits_of
 from worker.method.attribution import attribute
 from worker.method.causal_check import CausalCheck, causal_check
 from worker.method.clustering import Clustering, cluster
@@ -26,7 +27,6 @@ from worker.tasks.inputs import (
     device,
     labels_of,
     load_checkpoint,
-    logits_of,
     pictures,
     rows_by_id,
     store_array,

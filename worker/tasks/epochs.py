@@ -15,6 +15,7 @@ from app.languages.messages import Message
 from app.models import Epoch, Run
 from app.runs.leftovers import STATE, forget_later
 from app.storage import storage
+from worker.method.answers import logits_of
 from worker.method.balance import cut_evenly
 from worker.method.evaluation import by_group, worst_group
 from worker.method.guard import Watch
@@ -27,7 +28,7 @@ from worker.method.realignment import (
     realign,
     start,
 )
-from worker.tasks.inputs import ImageRow, device, logits_of
+from worker.tasks.inputs import ImageRow, device
 from worker.tasks.job import Job, RefusedError, Write
 from worker.tasks.machine import note_machine
 
@@ -82,7 +83,7 @@ def train_chunk(
     def on_epoch(reached: EpochFigures) -> bool:
         job.check()
         if measured.balanced:
-            cut_evenly(model, measured.images, measured.labels, device())
+            cut_evenly(model, measured.images, measured.labels)
         correct = measured.right(model)
         more, ends = measured.also(model, correct)
         point = {ARM: arm, **in_figures(reached), **on_validation(correct, measured.groups), **more}

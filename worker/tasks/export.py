@@ -19,6 +19,7 @@ from app.models.onnx_record import KEY, OnnxRecord
 from app.runs.parameters import ExportParameters
 from app.storage import storage
 from app.trust.lock import record_of
+from worker.method.answers import logits_of
 from worker.tasks.inputs import ImageRow, image_rows, load_checkpoint, pictures, preprocessing_of
 from worker.tasks.job import Job, Plan, RefusedError, Write
 from worker.vision import onnx_file
@@ -120,7 +121,7 @@ def written(job: Job, checkpoint_id: UUID, told: dict[str, str], rows: list[Imag
     file = onnx_file.to_onnx(model, loaded.preprocessing, told)
     onnx_file.check(file)
     job.check()
-    own = onnx_file.logits_of(model, pictures(rows, loaded.preprocessing))
+    own = logits_of(model, pictures(rows, loaded.preprocessing))
     pixels = pictures(rows, onnx_file.as_pixels(loaded.preprocessing))
     difference = float((onnx_file.answers(file, pixels, settings().torch_threads) - own).abs().max())
     allowed = TOLERANCE * max(1.0, float(own.abs().max()))

@@ -125,15 +125,6 @@ def load_checkpoint(checkpoint_id: UUID) -> Loaded:
     return Loaded(checkpoint_id, model.eval().to(device()), preprocessing, method)
 
 
-def logits_of(model: nn.Module, images: Tensor, batch: int = 128) -> Tensor:
-    """(N, K) on the CPU."""
-    if len(images) == 0:
-        return torch.empty(0, 0)
-    with torch.inference_mode():
-        parts = [model(images[first : first + batch].to(device())).cpu() for first in range(0, len(images), batch)]
-    return torch.cat(parts)
-
-
 def baseline_images(session: Session, datasets: Sequence[UUID], preprocessing: Preprocessing, seed: int) -> Tensor:
     """(R, C, S, S): training images drawn with the run's seed, the background of an attribution."""
     rows = image_rows(session, datasets, Split.TRAIN)

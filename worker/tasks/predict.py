@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.db import reading
 from app.models import Prediction, Run, TargetClass
+from worker.method.answers import logits_of
 from worker.tasks.evaluated import items
-from worker.tasks.inputs import ImageRow, load_checkpoint, logits_of, pictures
+from worker.tasks.inputs import ImageRow, load_checkpoint, pictures
 from worker.tasks.job import Job, Plan, Write
 
 SHARD = 500

@@ -30,8 +30,9 @@ from app.runs.parameters import ImportParameters, RegistrationParameters
 from app.storage import storage
 from worker.datasets.archives import ArchiveError
 from worker.datasets.importing import Checked, CheckedImage, Problem, check, kept
+from worker.method.answers import logits_of
 from worker.tasks.brought import limits, scratch, the_folder
-from worker.tasks.inputs import device, logits_of
+from worker.tasks.inputs import device
 from worker.tasks.job import Job, RefusedError, Write
 from worker.tasks.register import loaded
 from worker.vision.architectures import ArchitectureError

@@ -12,6 +12,7 @@ from app.models import Run, Split
 from app.runs.clustering import CLUSTERING, ChosenClustering
 from app.runs.parameters import AnalysisParameters
 from worker.method import sampling
+from worker.method.answers import logits_of
 from worker.method.attribution import attribute
 from worker.method.clustering import cluster
 from worker.method.evaluation import proportion
@@ -25,7 +26,6 @@ from worker.tasks.inputs import (
     image_rows,
     labels_of,
     load_checkpoint,
-    logits_of,
     pictures,
     true_masks,
 )

@@ -103,9 +103,3 @@ def answers(file: bytes, images: Tensor, threads: int) -> Tensor:
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     parts = [session.run([LOGITS], {IMAGE: part.numpy()})[0] for part in torch.split(images, BATCH)]
     return torch.from_numpy(np.concatenate(parts))
-
-
-def logits_of(model: nn.Module, images: Tensor) -> Tensor:
-    """(N, K) logits of the checkpoint itself, on the CPU. images: (N, C, S, S), normalised."""
-    with torch.inference_mode():
-        return torch.cat([model(part) for part in torch.split(images, BATCH)])

@@ -88,11 +88,11 @@ def test_a_model_is_cut_by_the_biases_of_its_last_layer_alone() -> None:
         model[1].weight.copy_(torch.eye(2))
     weight, bias = model[1].weight.clone(), model[1].bias.detach().clone()
     images = logits[:, :, None, None]
-    assert cut_evenly(model, images, labels, "cpu")
+    assert cut_evenly(model, images, labels)
     assert torch.equal(model[1].weight, weight)
     torch.testing.assert_close(model[1].bias.detach(), bias + even_shift(logits + bias, labels))
     once = model[1].bias.detach().clone()
-    assert cut_evenly(model, images, labels, "cpu")
+    assert cut_evenly(model, images, labels)
     torch.testing.assert_close(model[1].bias.detach(), once, rtol=0.05, atol=0.05)
     found = model(images).argmax(dim=1) == labels
     assert found[labels == 1].float().mean() > 0.8
@@ -102,11 +102,11 @@ def test_where_a_class_has_few_images_or_the_last_layer_is_not_the_answer_nothin
     logits, labels = overfitted(2, [400, 9], seed=0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2)).eval()
     before = model[1].bias.detach().clone()
-    assert not cut_evenly(model, logits[:, :, None, None], labels, "cpu")
-    assert not cut_evenly(model, logits[:0, :, None, None], labels[:0], "cpu")
+    assert not cut_evenly(model, logits[:, :, None, None], labels)
+    assert not cut_evenly(model, logits[:0, :, None, None], labels[:0])
     logits, labels = overfitted(2, [400, 60], seed=0)
     images = logits[:, :, None, None]
-    assert not cut_evenly(nn.Sequential(*model, nn.Tanh()), images, labels, "cpu")
+    assert not cut_evenly(nn.Sequential(*model, nn.Tanh()), images, labels)
     assert torch.equal(model[1].bias, before)
-    assert not cut_evenly(nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False)), images, labels, "cpu")
-    assert not cut_evenly(nn.Flatten(), images, labels, "cpu")
+    assert not cut_evenly(nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False)), images, labels)
+    assert not cut_evenly(nn.Flatten(), images, labels)

@@ -226,7 +226,7 @@ def every_epoch(
 
     def keep(_: object) -> None:
         if cut:
-            assert cut_evenly(model, VALIDATION.images, VALIDATION.labels, "cpu")
+            assert cut_evenly(model, VALIDATION.images, VALIDATION.labels)
         found.append({name: value.clone() for name, value in model.state_dict().items()})
 
     kept = kept or guard.hold_out(aligned(), seed=3)[0]

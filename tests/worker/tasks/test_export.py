@@ -16,6 +16,7 @@ from app.runs.parameters import ExportParameters
 from app.storage import storage
 from tests.signed import add_decision
 from tests.worker.tasks import small
+from worker.method.answers import logits_of
 from worker.tasks import engine, export
 from worker.tasks.here import run_here
 from worker.tasks.inputs import image_rows, load_checkpoint, pictures
@@ -64,7 +65,7 @@ def test_the_file_answers_as_the_checkpoint_and_says_how_nearly(project: Project
         rows = image_rows(session, datasets, Split.VALIDATION)
     assert (made.decision_id, made.bytes, made.pictures, made.split) == (decision, len(file), len(rows), "validation")
     loaded = load_checkpoint(checkpoint)
-    own = onnx_file.logits_of(loaded.model, pictures(rows, loaded.preprocessing))
+    own = logits_of(loaded.model, pictures(rows, loaded.preprocessing))
     given = onnx_file.answers(file, pictures(rows, onnx_file.as_pixels(loaded.preprocessing)), threads=1)
     assert (given - own).abs().max().item() == pytest.approx(made.difference)
     assert 0 <= made.difference <= made.allowed == pytest.approx(1e-4 * max(1, own.abs().max().item()))

@@ -7,8 +7,9 @@ from onnx import numpy_helper
 from PIL import Image
 from torch import Tensor, nn
 
+from worker.method.answers import logits_of
 from worker.vision import architectures
-from worker.vision.onnx_file import OnnxError, answers, as_pixels, check, logits_of, to_onnx
+from worker.vision.onnx_file import OnnxError, answers, as_pixels, check, to_onnx
 from worker.vision.preprocessing import Preprocessing, to_tensor
 
 GREY = Preprocessing(size=32, channels=1, mean=(0.4,), std=(0.2,))

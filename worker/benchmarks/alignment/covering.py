@@ -7,8 +7,9 @@ model that rightly looks at the lesion changes its answer then, whatever it was 
 import torch
 from torch import nn
 
-from worker.benchmarks.alignment.prepared import Prepared, logits_of
+from worker.benchmarks.alignment.prepared import Prepared
 from worker.method import counterfactual
+from worker.method.answers import logits_of
 
 
 def covered(model: nn.Module, prepared: Prepared) -> dict[str, float]:

@@ -5,9 +5,10 @@ from torch import nn
 
 from worker.benchmarks.alignment.kept import Result
 from worker.benchmarks.alignment.plans import Plan
-from worker.benchmarks.alignment.prepared import Prepared, logits_of
+from worker.benchmarks.alignment.prepared import Prepared
 from worker.benchmarks.shortcut_pictures import Pictures
 from worker.method import evaluation
+from worker.method.answers import logits_of
 from worker.method.attribution import attribute
 from worker.method.clustering import evidence
 

@@ -14,7 +14,8 @@ from worker.benchmarks.cluster_sets import ClusterSet, described, explained, tra
 from worker.benchmarks.shortcut_pictures import Splits, splits
 from worker.datasets import digits
 from worker.datasets.synthetic import drawing, knees, lesions, shortcut
-from worker.method import attribution, balance, clustering, hardware, losses, masks, realignment, sampling
+from worker.method import answers, attribution, balance, clustering, hardware, losses, masks, realignment, sampling
+from worker.method.answers import logits_of
 from worker.method.balance import cut_evenly, in_balance
 from worker.method.realignment import AlignmentImages
 from worker.vision import training as first_training
@@ -39,8 +40,7 @@ CODE = code_of(
     masks,
 )
 # What decides the sets with balanced classes beside.
-BALANCE = code_of(balance)
-PORTION = 128
+BALANCE = code_of(balance, answers)
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,8 @@ def _made(plan: Plan, data: Splits, distinct: int, seed: int, device: str) -> di
     """Pictures are explained once: chosen are some of the first ``distinct`` ones."""
     model = trained(plan.recipe, data.train, seed, device)
     if plan.balanced:
-        cut_evenly(model, data.validation.images, data.validation.labels, device)
+        cut_evenly(model, data.validation.images, data.validation.labels)
     logits, labels = logits_of(model, data.train.images[:distinct]), data.train.labels[:distinct]
     chosen = sampling.alignment_set(logits, labels, plan.recipe.images, plan.strategy, seed)
     found = explained(model, data.train, chosen, plan.recipe, seed)
     return {"model": model.cpu().state_dict(), "chosen": chosen, "explained": found}
-
-
-def logits_of(model: nn.Module, images: Tensor) -> Tensor:
-    """(N, C, S, S) -> (N, K) on the CPU."""
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        return torch.cat([model(portion.to(device)).cpu() for portion in torch.split(images, PORTION)])

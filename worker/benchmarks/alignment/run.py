@@ -31,6 +31,7 @@ from worker.benchmarks.alignment.training import PLAIN_STRENGTHS, made
 from worker.benchmarks.form import BenchmarkOptions, Figure, figure
 from worker.benchmarks.shortcut_pictures import MissingSetError
 from worker.method import (
+    answers,
     cluster_features,
     consensus,
     counterfactual,
@@ -38,6 +39,7 @@ from worker.method import (
     evaluation,
     guard,
     judge,
+    levels,
     marks,
     next_to_review,
     similarity,
@@ -48,9 +50,9 @@ from worker.method.baselines import training as rivals_training
 
 WORK, DOCS = Path("build") / "alignment", Path("docs")
 KEPT = "alignment"
-SHARED = code_of(measuring, evaluation, counterfactual)
+SHARED = code_of(measuring, evaluation, counterfactual, answers)
 BY_WORDS = code_of(words, verdict_errors)
-BY_CONSENSUS = code_of(consensus, similarity, cluster_features, next_to_review)
+BY_CONSENSUS = code_of(consensus, levels, similarity, cluster_features, next_to_review)
 BY_LVLM = code_of(lvlm_words, critic, judge, marks)
 DELIVERED = code_of(delivered, guard, doubts, agreement)
 OF_RIVALS = code_of(protocol, rivals_training, rivals_measured, groups, last_layer)

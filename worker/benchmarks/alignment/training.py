@@ -74,7 +74,7 @@ def _realigned(prepared: Prepared, masks: Tensor, settings: RealignmentSettings)
 def _cut(prepared: Prepared, model: nn.Module) -> None:
     if prepared.plan.balanced:
         of = prepared.data.validation
-        cut_evenly(model, of.images, of.labels, prepared.device)
+        cut_evenly(model, of.images, of.labels)
 
 
 def _aligned(prepared: Prepared, masks: Tensor) -> AlignmentImages:
