@@ -51,7 +51,7 @@ def figures(project: Project, by_group: Sequence[float], n: int = 98, flipped: f
                 flipped=estimate(min(flipped * factor, 1.0), 196),
                 change=flipped / 2,
             )
-            for operation, factor in (("remove", 1.0), ("add", 0.8), ("move", 1.1))
+            for operation, factor in (("remove", 1.0), ("add", 0.8), ("cover", 0.1), ("move", 1.1))
         ],
     )
 

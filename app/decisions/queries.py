@@ -9,6 +9,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.decisions import acceptance
+from app.languages.catalogue import gettext
 from app.models import Checkpoint, Decision, Image, Origin, Prediction, Project, Report, Run, Split
 from app.models.figures import Figures, Settling
 from app.models.guard_record import KEY as GUARD
@@ -70,6 +71,17 @@ class Settled:
     regions: str
     before: Settling | None
     after: Settling
+
+    @property
+    def way(self) -> str:
+        """After: answers that change when the spurious thing is."""
+        told = {
+            "remove": gettext("taken away"),
+            "add": gettext("added"),
+            "cover": gettext("not added, but its place filled in from around it"),
+            "move": gettext("moved to another class"),
+        }
+        return told.get(self.operation, self.operation)
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,11 @@ class Group(Stored):
 
 
 class Settling(Stored):
-    """What happens to the answers when the spurious regions are removed, added or moved."""
+    """What happens to the answers when the spurious regions are removed, added or moved, or when the place of one that
+    is added is only covered.
+    """
 
-    operation: str
+    operation: str  # remove, add, cover or move
     regions: str  # "true masks", or clusters that stand as spurious
     flipped: Estimate
     change: float | None = None  # mean absolute change of P(label)

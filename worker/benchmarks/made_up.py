@@ -93,7 +93,7 @@ def figures_of(accuracy: Estimate, classes: Sequence[str]) -> Figures:
         evidence_on_spurious=wilson(20, 100),
         settling=[
             Settling(operation=operation, regions="spurious clusters", flipped=wilson(10, 100), change=0.1)
-            for operation in ("remove", "add", "move")
+            for operation in ("remove", "add", "cover", "move")
         ],
     )
 

@@ -1,9 +1,9 @@
 """How good a model is, group by group, and what it answers when its shortcut is taken away, added or exchanged."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,8 @@ PORTION = 256
 # 97.5 % point of the normal distribution.
 Z = 1.959963984540054
 
-Operation = Literal["remove", "add", "move"]
+Operation = Literal["remove", "add", "cover", "move"]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
 @dataclass(frozen=True)
@@ -116,28 +117,38 @@ def mu_align(attribution: Tensor, truth: Tensor) -> Estimate:
 
 
 def settling_test(
-    model: nn.Module, images: Tensor, labels: Tensor, masks: Tensor, seed: int
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    masks: Tensor,
+    seed: int,
+    operations: Sequence[Operation] = OPERATIONS,
 ) -> dict[Operation, Effect]:
     """Remove the spurious region, add one of another class, or exchange it: a model that is right holds its answer.
 
+    It may change it where the region that is added hides what is relevant. So much of ``add`` is told by ``cover``: the
+    same places of the same images filled in from their surroundings, without any region.
+
     model: in evaluation mode, (B, C, H, W) -> (B, K), on the device of the images; masks: (N, 1, H, W), 1 on the
-    spurious region, empty where there is none. ``add`` is done to every image, the others where there is a region.
-    An operation that no image allows is left out of the result.
+    spurious region, empty where there is none. ``add`` and ``cover`` are done to every image, the others where there is
+    a region. An operation that no image allows is left out of the result.
     """
     generator = torch.Generator().manual_seed(seed)
     donors = counterfactual.donors_of_another_class(labels, masks, generator)
     has_region, has_donor = masks.flatten(1).any(dim=1), donors >= 0
-    changed: dict[Operation, tuple[Tensor, Tensor]] = {
-        "remove": (counterfactual.remove(images, masks), has_region),
-        "add": (counterfactual.add(images, images[donors], masks[donors]), has_donor),
-        "move": (counterfactual.move(images, masks, images[donors], masks[donors]), has_region & has_donor),
+    others, theirs = images[donors], masks[donors]
+    changed: dict[Operation, tuple[Callable[[], Tensor], Tensor]] = {
+        "remove": (lambda: counterfactual.remove(images, masks), has_region),
+        "add": (lambda: counterfactual.add(images, others, theirs), has_donor),
+        "cover": (lambda: counterfactual.inpaint(images, theirs), has_donor),
+        "move": (lambda: counterfactual.move(images, masks, others, theirs), has_region & has_donor),
     }
-    before = _probabilities(model, images)
-    return {
-        name: _effect(before[allowed], _probabilities(model, pictures[allowed]), labels[allowed])
-        for name, (pictures, allowed) in changed.items()
-        if bool(allowed.any())
-    }
+    before, found = _probabilities(model, images), dict[Operation, Effect]()
+    for name in operations:
+        pictures, allowed = changed[name]
+        if bool(allowed.any()):
+            found[name] = _effect(before[allowed], _probabilities(model, pictures()[allowed]), labels[allowed])
+    return found
 
 
 def _probabilities(model: nn.Module, images: Tensor) -> Tensor:

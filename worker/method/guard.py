@@ -161,8 +161,8 @@ def agreement(model: nn.Module, held: AlignmentImages, device: str | torch.devic
     if not len(held.labels):
         return None
     images, labels, masks = held.images.to(device), held.labels.to(device), held.masks.to(device)
-    effects = evaluation.settling_test(model, images, labels, masks, seed=0)
-    flipped = [effects[way].flipped for way in WAYS if way in effects]
+    effects = evaluation.settling_test(model, images, labels, masks, seed=0, operations=WAYS)
+    flipped = [effect.flipped for effect in effects.values()]
     same = [round((1 - each.value) * each.n) for each in flipped]
     answers = torch.cat([torch.arange(each.n) < held_on for each, held_on in zip(flipped, same, strict=True)])
     return evaluation.proportion(answers)

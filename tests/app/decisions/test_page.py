@@ -62,6 +62,18 @@ def test_the_bar_stands_line_by_line_with_what_came_of_it(loop: Loop, page: Brow
     assert re.search(r"No group falls by more than 5 points healthy, letter absent [^✓✕]+n = 98\) −4\.0 ✓ met", text)
 
 
+def test_what_an_added_region_only_hides_stands_apart(loop: Loop, page: Browser) -> None:
+    text = plain(page.get(address(loop)).text)
+    rows = re.findall(r"(taken away|added|filled in from around it|moved to another class) regions[^%]*?(\d+)", text)
+    assert rows == [
+        ("taken away", "40"),
+        ("added", "32"),
+        ("filled in from around it", "4"),
+        ("moved to another class", "44"),
+    ]
+    assert "Answers that change when its place is only filled in change because of that" in text
+
+
 def test_groups_that_lost_are_named(loop: Loop, page: Browser) -> None:
     text = plain(page.get(address(loop)).text)
     assert "2 groups lost: healthy, letter absent −4.0; osteoarthritis, letter present −4.0." in text

@@ -133,10 +133,29 @@ def test_a_model_on_the_shortcut_fails_the_settling_test(shortcut: tuple[Tensor,
 
 def test_a_model_on_the_core_passes_the_settling_test(shortcut: tuple[Tensor, Tensor, Tensor]) -> None:
     found = evaluation.settling_test(Middle(), *shortcut, seed=0)
-    assert set(found) == {"remove", "add", "move"}
+    assert tuple(found) == evaluation.OPERATIONS
     for effect in found.values():
         assert effect.flipped == evaluation.proportion(torch.zeros(12, dtype=torch.bool))
         assert effect.change.value == 0
+
+
+def test_what_a_region_hides_is_told_apart_from_what_it_shows(shortcut: tuple[Tensor, Tensor, Tensor]) -> None:
+    images, labels, masks = shortcut
+    corner = evaluation.settling_test(Corner(), images, labels, masks, seed=0)
+    # Its own region lies in the same place, so that covering that leaves the ground, which says nothing.
+    assert corner["cover"].change.value == corner["remove"].change.value
+    masks = torch.zeros_like(masks)
+    masks[:, :, 3:6, 3:6] = 1  # over what the other model rightly looks at; no region shows anything of its own
+    images[:, :, 3:6, 3:6] = images[:, :, 4:5, 4:5]
+    middle = evaluation.settling_test(Middle(), images, labels, masks, seed=0)
+    assert middle["add"].flipped.value == 1
+    assert middle["cover"].change.value < -0.3
+
+
+def test_only_what_is_asked_for_is_done(shortcut: tuple[Tensor, Tensor, Tensor]) -> None:
+    whole = evaluation.settling_test(Corner(), *shortcut, seed=0)
+    some = evaluation.settling_test(Corner(), *shortcut, seed=0, operations=("move", "cover"))
+    assert some == {"move": whole["move"], "cover": whole["cover"]}
 
 
 def test_only_images_with_a_region_lose_it_and_operations_without_images_are_left_out(
@@ -147,6 +166,6 @@ def test_only_images_with_a_region_lose_it_and_operations_without_images_are_lef
     found = evaluation.settling_test(Middle(), images, labels, masks, seed=0)
     assert found["remove"].flipped.n == 6
     # Regions of the other class are there for class 0 only, which has none of its own to move.
-    assert found["add"].flipped.n == 6
+    assert found["add"].flipped.n == found["cover"].flipped.n == 6
     assert "move" not in found
     assert evaluation.settling_test(Middle(), images, labels, masks * 0, seed=0) == {}

@@ -12,6 +12,8 @@ from worker.method.answers import logits_of
 from worker.method.attribution import attribute
 from worker.method.clustering import evidence
 
+FLIPS: dict[evaluation.Operation, str] = {"add": "flip", "cover": "covered"}
+
 
 def measured(model: nn.Module, prepared: Prepared) -> Result:
     """The figures of one model.
@@ -31,12 +33,14 @@ def measured(model: nn.Module, prepared: Prepared) -> Result:
 
 
 def _flip(model: nn.Module, test: Pictures, prepared: Prepared) -> dict[str, float]:
-    """How many predictions change when an artefact of another class is added."""
+    """How many predictions change when an artefact of another class is added, and when its place is only covered: of a
+    picture of real lesions 15 % in the median, and often the lesion.
+    """
     images, labels, masks = (
         part.to(prepared.device) for part in (test.images, test.labels, test.truth[:, None].float())
     )
-    found = evaluation.settling_test(model, images, labels, masks, prepared.seed)
-    return {"flip": found["add"].flipped.value} if "add" in found else {}
+    found = evaluation.settling_test(model, images, labels, masks, prepared.seed, tuple(FLIPS))
+    return {FLIPS[way]: effect.flipped.value for way, effect in found.items()}
 
 
 def _looks(model: nn.Module, test: Pictures, plan: Plan, prepared: Prepared) -> dict[str, float]:

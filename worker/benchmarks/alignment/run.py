@@ -21,7 +21,6 @@ from worker.benchmarks import verdict_errors
 from worker.benchmarks.alignment import delivered, lvlm_words, measuring, page, prepared, words
 from worker.benchmarks.alignment import step_cost as steps
 from worker.benchmarks.alignment.arms import ALL, BY_VERDICTS, DEFAULT, RIVALS, TOLD, Arm, in_order
-from worker.benchmarks.alignment.covering import covered
 from worker.benchmarks.alignment.gathered import ORIGINAL, OfSet, figures_of
 from worker.benchmarks.alignment.kept import PROCESSOR, Kept, Result, add, code_of, digest, load
 from worker.benchmarks.alignment.measuring import measured
@@ -186,9 +185,7 @@ def _result(arm: Arm, shared: Prepared, folder: Path) -> Result:
             raise
         return Result(impossible=str(why))
     seconds = time.monotonic() - began
-    found = measured(trained.model, shared)
-    figures = {**found.figures, **covered(trained.model, shared)}
-    return replace(found, figures=figures, chosen=trained.chosen, seconds=seconds)
+    return replace(measured(trained.model, shared), chosen=trained.chosen, seconds=seconds)
 
 
 def _step_cost(kept: Path, *, quick: bool) -> Figure:
