@@ -37,7 +37,8 @@ def made(arm: Arm, prepared: Prepared, folder: Path) -> Made:
     if arm.base == "original":
         return Made(prepared.model)
     found = _made(arm, prepared, folder)
-    _cut(prepared, found.model)  # rivals too: theirs are to be compared at the same balance of the classes
+    if arm.base != "delivered":  # which the guard has cut, or which is the original; a second cut moves it once more
+        _cut(prepared, found.model)  # rivals too: theirs are to be compared at the same balance of the classes
     return found
 
 

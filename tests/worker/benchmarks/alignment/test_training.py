@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,19 @@ def test_plain_rrr_is_tuned_among_five_strengths_and_says_which(prepared: Prepar
     assert len(training.PLAIN_STRENGTHS) == 5
     chosen = training.made(parsed("plain_rrr"), prepared, Path()).chosen
     assert chosen in {f"strength {strength}" for strength in training.PLAIN_STRENGTHS}
+
+
+def test_with_balanced_classes_every_answer_is_cut_but_what_the_guard_has_cut(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = list[torch.nn.Module]()
+    monkeypatch.setattr(training, "cut_evenly", lambda model, *_: cut.append(model))
+    monkeypatch.setattr(training, "delivered", lambda _, given: (given.model, "the original"))
+    balanced = replace(prepared, plan=replace(prepared.plan, balanced=True))
+    model = training.made(parsed("subg"), balanced, Path()).model
+    assert cut == [model]
+    assert training.made(parsed("delivered_50"), balanced, Path()).model is prepared.model
+    assert cut == [model]
 
 
 def test_what_is_prepared_is_made_once_and_read_again(prepared: Prepared, tmp_path: Path) -> None:
