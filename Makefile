@@ -4,11 +4,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SECRETS := RIGHTREASONS_SECRET_KEY=x POSTGRES_PASSWORD=x REDIS_PASSWORD=x
 CODE := app worker migrations tests
-# Processes of one thread each, one more than there are cores, up to four: half of the time of a test in a browser is
-# waiting. A file's tests share what they trained.
+# One process for each core, up to four, of one thread each: more only fight over them.
+# A file's tests share what they trained.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-AT_ONCE = --numprocesses $$($(BIN)/python -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))') \
-	--dist loadfile --no-loadscope-reorder
+AT_ONCE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -120,7 +120,9 @@ const isInSight = (element) => {
 };
 const focus = () => (document.activeElement === document.body ? null : document.activeElement);
 document.addEventListener("htmx:before:request", () => {
-  focused = focus(); // a button that is disabled meanwhile loses it
+  // A button that is disabled until its answer is there loses the focus; what the page asks for by itself meanwhile must
+  // not make that forgotten.
+  focused = focus() ?? (focused?.disabled ? focused : null);
 });
 document.addEventListener("htmx:before:swap", () => {
   focused = focus() ?? focused;

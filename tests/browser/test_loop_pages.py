@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 
 from app.db import reading, transaction
@@ -103,6 +103,27 @@ def test_focus_stays_on_the_button_from_case_to_case(open_as: Callable[..., Page
         page.keyboard.press("Enter")
         expect(page.locator("#where")).to_contain_text(f"case {number} of 24")
         expect(page.get_by_role("button", name="Relevant")).to_be_focused()
+
+
+def test_a_button_that_waited_has_the_focus_again_whatever_the_page_asks_for_meanwhile(
+    open_as: Callable[..., Page], loop: Loop
+) -> None:
+    page = open_as(loop.clinician, address(loop, "specification"))
+    held = list[Route]()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/specification/trials", hold)
+    button = page.get_by_role("button", name="Try it on six pictures").first
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_be_disabled()
+    page.evaluate("here => htmx.ajax('GET', here, {swap: 'none'})", page.url)
+    for each in held:
+        each.fulfill(content_type="text/html", body="<p>Asked.</p>")
+    expect(page.get_by_text("Asked.")).to_be_visible()
+    expect(button).to_be_focused()
 
 
 def test_a_held_key_answers_once(open_as: Callable[..., Page], loop: Loop) -> None:
