@@ -296,3 +296,10 @@ def test_the_page_takes_at_most_twelve_statements(loop: Loop, page: Browser, bli
         answer(loop, page, asked(text))
     # A change costs three more: where it belongs, the log's last entry, and the new one.
     assert len(statements) <= 12 + 3, "\n".join(statements)
+
+
+def test_the_viewers_switches_are_off_before_its_script_has_run(loop: Loop, page: Browser) -> None:
+    text = page.get(address(loop)).text
+    assert re.findall(r'data-does="(\w+)"[^>]* aria-pressed="false"', text) == ["hide", "invert"]
+    assert 'data-does="larger"' in text
+    assert re.findall(r"<button[^>]*&#34;[^>]*>", text) == []
