@@ -24,7 +24,8 @@ where 24 clusters chosen by the system are reviewed and answered truly. Errors a
 **WGA** is the accuracy of the worst group of test images (class with artefact), **AGA** the mean over groups; *d* is
 the difference to the original of the same seed. **Flip** is the share of test predictions that change when an artefact
 of the other class is added; **covered** (in results since it is measured) the share that change when its place is
-filled in from the surroundings instead: so much of the flip is what the artefact hides. **Evidence** is the share of
+filled in from the surroundings instead: so much of the flip is what the artefact hides, which is at times the picture's
+own artefact. **Evidence** is the share of
 the positive evidence that lies on the artefact, **off artefact** mu_Align, both over test images that show one, to be
 read beside the accuracy. *p* is Wilcoxon's signed-rank test of WGA over paired seeds, against the original and against
 the control: {SEEDS} seeds can give .016, five .06, and fewer say nothing. *s* is the training by the clock, tuning
