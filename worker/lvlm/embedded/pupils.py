@@ -167,12 +167,14 @@ def draw_scenes(count: int, generator: Generator, domains: tuple[Domain, ...] = 
 
 
 def digit_scenes(count: int, generator: Generator, schools: tuple[tuple[Decoys, Decoys], ...] = SCHOOLS) -> list[Scene]:
-    """From one trained network for each school, each with its own digits and ways of clustering."""
+    """From one trained network for each school that is asked for any, each with own digits and ways of clustering."""
     scenes: list[Scene] = []
     for number, (learned, asked) in enumerate(schools):
+        wanted = count * (number + 1) // len(schools) - len(scenes)
+        if not wanted:
+            continue
         school = drawn_digits(min(TRAINING_DIGITS, LEARNED_FOR_EACH * count), learned, generator)
         network = network_for_digits(school, int(generator.integers(2**31)), int(generator.integers(3, 9)))
-        wanted = count * (number + 1) // len(schools) - len(scenes)
         for portion in _portions(wanted):
             pictures = drawn_digits(portion, asked, generator)
             scenes += explained(network, pictures, school.images[: BASELINES["digits"]], some_way(generator, "digits"))
@@ -180,13 +182,15 @@ def digit_scenes(count: int, generator: Generator, schools: tuple[tuple[Decoys, 
 
 
 def photograph_scenes(domain: Domain, count: int, generator: Generator) -> list[Scene]:
-    """From one trained network for each of PUPILS."""
+    """From one trained network for each of PUPILS, if any scene is asked of it."""
     scenes: list[Scene] = []
     for number, pupil in enumerate(PUPILS):
+        wanted = count * (number + 1) // len(PUPILS) - len(scenes)
+        if not wanted:
+            continue
         learned = min(TRAINING_PHOTOGRAPHS, LEARNED_FOR_EACH * count)
         school = drawn_photographs(domain, learned, pupil.rates, pupil.side, generator)
         network = network_for_photographs(pupil, school, int(generator.integers(2**31)))
-        wanted = count * (number + 1) // len(PUPILS) - len(scenes)
         for portion in _portions(wanted):
             pictures = drawn_photographs(domain, portion, ASKED, pupil.side, generator)
             scenes += explained(network, pictures, school.images[: BASELINES[domain]], some_way(generator, domain))

@@ -110,13 +110,26 @@ def test_those_with_a_cluster_on_the_artefact_come_thrice_and_shares_stay_shares
 
 
 def test_scenes_of_all_domains_are_drawn_with_evidence_on_what_their_networks_use() -> None:
-    found = draw_scenes(12, np.random.default_rng(0))
+    found = draw_scenes(9, np.random.default_rng(0))
     assert {scene.domain for scene in found} == {"digits", "radiograph", "skin"}
     assert all(scene.image.ndim == (3 if scene.domain == "skin" else 2) for scene in found)
     for scene in found:
         assert scene.assignment.shape == scene.image.shape[:2] == scene.core_pixels.shape
         assert not (scene.artefact_pixels & scene.core_pixels).any()
         assert all(a + c <= 1.001 for a, c in zip(scene.artefact, scene.core, strict=True))
+
+
+def test_no_network_learns_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned: list[pupils.Pupil] = []
+
+    def noted(pupil: pupils.Pupil, pictures: Pictures, seed: int) -> torch.nn.Module:
+        learned.append(pupil)
+        return network(pupil, pictures, seed)
+
+    network = pupils.network_for_photographs
+    monkeypatch.setattr(pupils, "network_for_photographs", noted)
+    assert len(pupils.photograph_scenes("skin", 2, np.random.default_rng(0))) == 2
+    assert learned == [pupils.PUPILS[1], pupils.PUPILS[3]]
 
 
 def test_a_side_marker_is_the_box_around_its_letters() -> None:
