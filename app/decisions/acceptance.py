@@ -7,7 +7,7 @@ regions alone, measured before the training, may go on top of what the bar allow
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from app.languages.catalogue import gettext, msgid
+from app.languages.catalogue import gettext, msgid, ngettext
 from app.languages.figures import significant
 from app.languages.stored import stored
 from app.models.figures import Estimate, Figures, Settling
@@ -99,6 +99,11 @@ def in_points(share: float) -> str:
     return significant(100 * share, 6)
 
 
+def number_of(points: str) -> int:
+    """For its plural: 1 is one point, and 0.5 and 1.5 are several."""
+    return 1 if points == "1" else 2
+
+
 def risen(before: Estimate, after: Estimate, rise: float) -> tuple[bool | None, str]:
     """Whether it rose by so much, and why not so much is asked for where that would be over NEARLY_ALL."""
     if before.value is None or after.value is None:
@@ -113,7 +118,13 @@ def worst_group_line(bar: AcceptanceBar, before: Figures, after: Figures, owed: 
 
     Nor has a group that the spurious regions flattered: one that owed them more than a group may fall.
     """
-    asked = gettext("The worst group rises by at least %(points)s points", points=in_points(bar.worst_group_rises))
+    points = in_points(bar.worst_group_rises)
+    asked = ngettext(
+        "The worst group rises by at least %(points)s point",
+        "The worst group rises by at least %(points)s points",
+        number_of(points),
+        points=points,
+    )
     flattered = {name for name, share in owed.by_group.items() if share > bar.group_falls_at_most + TOLERANCE}
     then, now = (worst_but(flattered, each) for each in (before, after))
     met, why = risen(then, now, bar.worst_group_rises)
@@ -133,7 +144,13 @@ def worst_but(flattered: set[str], figures: Figures) -> Estimate:
 
 
 def accuracy_line(bar: AcceptanceBar, before: Figures, after: Figures, owed: Owed) -> Line:
-    asked = gettext("Right answers fall by at most %(points)s points", points=in_points(bar.accuracy_falls_at_most))
+    points = in_points(bar.accuracy_falls_at_most)
+    asked = ngettext(
+        "Right answers fall by at most %(points)s point",
+        "Right answers fall by at most %(points)s points",
+        number_of(points),
+        points=points,
+    )
     change = difference(before.accuracy, after.accuracy)
     met = None if change is None else change >= -bar.accuracy_falls_at_most - owed.share - TOLERANCE
     why = why_not(before.accuracy, after.accuracy)
@@ -143,15 +160,24 @@ def accuracy_line(bar: AcceptanceBar, before: Figures, after: Figures, owed: Owe
 
 
 def owed_in_words(share: float) -> str:
-    return gettext(
+    points = significant(100 * share, 2)
+    return ngettext(
+        "not counting the %(points)s point that was owed to the spurious regions alone",
         "not counting the %(points)s points that were owed to the spurious regions alone",
-        points=significant(100 * share, 2),
+        number_of(points),
+        points=points,
     )
 
 
 def every_group_line(bar: AcceptanceBar, before: Figures, after: Figures, owed: Owed) -> Line:
     """Judged on the group that lost most of what was its own; in one of a few pictures a single answer would decide."""
-    asked = gettext("No group falls by more than %(points)s points", points=in_points(bar.group_falls_at_most))
+    points = in_points(bar.group_falls_at_most)
+    asked = ngettext(
+        "No group falls by more than %(points)s point",
+        "No group falls by more than %(points)s points",
+        number_of(points),
+        points=points,
+    )
     then, now = ({group.name: group for group in each.groups} for each in (before, after))
     changes = [(change, name) for name, change in group_changes(before, after).items() if change is not None]
     large = {name for name, group in now.items() if group.counts and group.accuracy.n >= bar.smallest_group}
@@ -170,9 +196,12 @@ def every_group_line(bar: AcceptanceBar, before: Figures, after: Figures, owed: 
 
 
 def agreement_line(rise: float, before: Figures, after: Figures) -> Line:
-    asked = gettext(
+    points = in_points(rise)
+    asked = ngettext(
+        "Answers that are the same with and without the spurious regions rise by at least %(points)s point",
         "Answers that are the same with and without the spurious regions rise by at least %(points)s points",
-        points=in_points(rise),
+        number_of(points),
+        points=points,
     )
     then, now = agreement_of(before), agreement_of(after)
     met, why = risen(then, now, rise)

@@ -123,13 +123,6 @@ class Comparison:
         return self.is_measured and all(line.met is not False for line in self.lines)
 
     @property
-    def against_control(self) -> float | None:
-        """How much more the worst group rose than by the same training without correction."""
-        if self.measured_after is None or self.measured_control is None:
-            return None
-        return acceptance.difference(self.measured_control.figures.worst_group, self.measured_after.figures.worst_group)
-
-    @property
     def settled(self) -> list[Settled]:
         if self.measured_after is None:
             return []

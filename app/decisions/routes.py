@@ -103,7 +103,7 @@ def show_page(
 
 def is_to_read_blind(session: Session, comparison: queries.Comparison, user: User) -> bool:
     """Whether how the judge did has to be kept from this person until they have read blind."""
-    if comparison.trust is None or user.role is not Role.CLINICIAN:
+    if user.role is not Role.CLINICIAN:
         return False
     return blind_cases_left(session, session.get_one(Run, comparison.parameters.critique_id), user) > 0
 
@@ -147,11 +147,10 @@ def show_picture(
 
 @router.post("/compare/{checkpoint_id}/measure")
 def measure_both(session: DBSession, user: Engineer, project: CurrentProject, checkpoint: Realigned) -> Response:
-    """For checkpoints whose figures are missing: measures both on the same images."""
+    """For checkpoints whose figures are missing: measures both, and their control, on the same images."""
     comparison = queries.compare(session, checkpoint)
-    parameters = EvaluationParameters(
-        checkpoint_ids=(comparison.before.id, comparison.after.id), critique_id=comparison.parameters.critique_id
-    )
+    measured = [each.id for each in (comparison.before, comparison.after, comparison.control) if each]
+    parameters = EvaluationParameters(checkpoint_ids=tuple(measured), critique_id=comparison.parameters.critique_id)
     run = start_once(session, project.id, parameters, user.id)
     return RedirectResponse(f"/runs/{run.id}", 303)
 

@@ -250,6 +250,10 @@ SENTENCES = (
         "Review more regions, or explain more pictures."
     ),
     msgid(
+        "The judge’s verdicts look like noise: similar regions have nothing in common in them. "
+        "Review more regions, or say more clearly in the specification what to ignore."
+    ),
+    msgid(
         "Similar regions say otherwise than the judge on %(share)s of the regions (n = %(n)s). "
         "Review more regions, or say more clearly in the specification what to ignore."
     ),

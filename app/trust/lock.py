@@ -5,7 +5,7 @@ Without an LVLM only people's words go into a training, so that there is no judg
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from app.languages.figures import coefficient, significant
 from app.languages.stored import stored
 from app.models import Project, Role, Run, TrustBar, User
 from app.models.trust_record import KEY, TrustRecord
-from app.projects.lvlm import speaker_in
+from app.projects.lvlm import NONE, speaker_of
 from app.realignment.doubts import Doubt, doubts, found_of
 from app.review.blind import blind_cases_left
 from app.runs.parameters import Parameters, RealignmentParameters
@@ -53,6 +53,7 @@ class Lock:
     unlock: str = ""
     tells_judge: bool = False  # how well the judge does, which a blind reader must not learn
     has_bar: bool = True  # one that locks at all
+    judged: bool = True  # whether an LVLM gave verdicts
 
     @property
     def is_open(self) -> bool:
@@ -83,10 +84,19 @@ def newest_bar(session: Session, project_id: UUID) -> TrustBar | None:
 
 def lock_of(session: Session, critique: Run) -> Lock:
     """Of a realignment from this critique; one statement where nothing can lock it."""
-    bar = newest_bar(session, critique.project_id)
+    bar, judged = bar_and_judge(session, critique)
     if bar is None or not bar.locks:
-        return Lock(has_bar=False)
-    return lock_under(bar, whole_of(session, critique), judged=speaker_in(session, critique) is not None)
+        return Lock(has_bar=False, judged=judged)
+    return replace(lock_under(bar, whole_of(session, critique), judged=judged), judged=judged)
+
+
+def bar_and_judge(session: Session, critique: Run) -> tuple[TrustBar | None, bool]:
+    """The newest bar of its project, and whether an LVLM judged; one statement."""
+    mine = select(TrustBar.id).where(TrustBar.project_id == critique.project_id)
+    newest = mine.order_by(TrustBar.created_at.desc()).limit(1).scalar_subquery()
+    bars = select(TrustBar, Run.result["lvlm"]).select_from(Run).outerjoin(TrustBar, TrustBar.id == newest)
+    bar, lvlm = session.execute(bars.where(Run.id == critique.id)).one()
+    return bar, speaker_of(lvlm or NONE) is not None
 
 
 def lock_under(bar: TrustBar | None, found: Agreement, *, judged: bool) -> Lock:
@@ -144,11 +154,7 @@ def at_start(session: Session, project_id: UUID, parameters: Parameters, user_id
         return {}
     critique = session.get_one(Run, parameters.critique_id)
     project, user = session.get_one(Project, project_id), session.get(User, user_id) if user_id else None
-    bar, judged, found = (
-        newest_bar(session, project_id),
-        speaker_in(session, critique) is not None,
-        whole_of(session, critique),
-    )
+    (bar, judged), found = bar_and_judge(session, critique), whole_of(session, critique)
     lock, reason = lock_under(bar, found, judged=judged), parameters.override.strip()
     known = found_of(session, critique)
     against = doubts(known)

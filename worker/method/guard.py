@@ -1,8 +1,8 @@
 """The guard on a realignment: which epoch is delivered, and whether it keeps the bar that was written down before.
 
-After each epoch the model is measured on validation images and on alignment images that its training never sees. Of the
-epochs that keep the bar the one whose answers hold best without the spurious regions is delivered; where none keeps it,
-the one that does least harm, marked as failing. Ours: the paper delivers its last epoch.
+After each epoch the model is measured on validation images and on alignment images that its correction never sees. Of
+the epochs that keep the bar the one whose answers hold best without the spurious regions is delivered; where none keeps
+it, the one that does least harm, marked as failing. Ours: the paper delivers its last epoch.
 
 Validation images carry the shortcut as the training images do, so that a model which gives it up loses the answers that
 it got right by it alone. Measured before the training, so many are allowed to go on top of what the bar allows: on one
@@ -22,7 +22,8 @@ from worker.method.balance import balanced_alignment, cut_evenly
 from worker.method.evaluation import Proportion
 from worker.method.realignment import AlignmentImages, Batches, EpochFigures, RealignmentSettings
 
-# Of the alignment images, those that are held out of training to measure the agreement on.
+# Of the alignment images, those that are held out of the correction, though not of the training set with their labels,
+# to measure the agreement on.
 HELD_OUT = 0.2
 # A training ends early after so many epochs that keep the bar, agree on every image held out and get no more right: a
 # third of those asked for, at least three. The learning rate falls to the end, and the last epochs still gain by it: on
@@ -131,7 +132,7 @@ class Watch:
 
 
 def hold_out(alignment: AlignmentImages, seed: int) -> tuple[AlignmentImages, AlignmentImages]:
-    """What is trained on, and what the agreement is measured on: whole images, never clusters of one and the same.
+    """What is corrected on, and what the agreement is measured on: whole images, never clusters of one and the same.
 
     Drawn by the seed, HELD_OUT of the images with a spurious region and as much of those without, on which such regions
     are put. Where fewer than two have a region none is held out. Both parts keep the order of the images.

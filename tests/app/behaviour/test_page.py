@@ -172,7 +172,8 @@ def test_a_wrong_answer_opens_large_with_its_certainty_and_leads_back_to_its_lis
     assert 'data-values="/pictures/images/' in text
     for target in loop.project.classes:
         assert f"<td>{target.name}" in text
-    assert "has not been explained on this picture" in text
+    assert "Only training pictures are explained, and this is none (test)." in text
+    assert "Explain a checkpoint" not in text
     back = re.search(r'<p class="back"><a href="([^"]*)"', text)
     assert back is not None
     assert "Answered wrongly: healthy, letter present" in page.get(unescape(back[1])).text

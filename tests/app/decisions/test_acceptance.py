@@ -2,6 +2,7 @@ import pytest
 
 from app.decisions import acceptance
 from app.decisions.acceptance import Owed, lines
+from app.languages.catalogue import reading_in
 from app.models.figures import Estimate, Figures, Group, Settling
 from app.runs.parameters import AcceptanceBar
 from tests.measured import estimate, guard_record
@@ -160,6 +161,16 @@ def test_what_was_owed_to_the_spurious_regions_may_go_besides_and_says_so() -> N
     for value, met, why in ((0.85, True, "a"), (0.65, True, by_group), (0.64, False, "a")):
         line = lines(BAR, before, measured(0.80, 0.55, {"a": value, "b": 0.55}), OWED)[2]
         assert (line.met, line.why, line.came) == (met, why, pytest.approx(value - 0.90))
+
+
+def test_one_point_is_one() -> None:
+    before = measured(0.80, 0.40, {"a": 0.80, "b": 0.40})
+    bar = AcceptanceBar(worst_group_rises=0.01, accuracy_falls_at_most=0.01, group_falls_at_most=0.015)
+    told = [line.asked for line in lines(bar, before, before)[:3]]
+    assert [each.split()[-2:] for each in told] == [["1", "point"], ["1", "point"], ["1.5", "points"]]
+    with reading_in("de"):
+        told = [line.asked for line in lines(bar, before, before)[:3]]
+    assert [each.split()[-2:] for each in told] == [["1", "Punkt"], ["1", "Punkt"], ["1,5", "Punkte"]]
 
 
 def test_a_group_is_judged_by_what_it_lost_of_its_own() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.accounts.attempts import attempts
 from app.db import reading, transaction
@@ -110,8 +110,54 @@ def test_pairs_are_counted_on_the_same_images(loop: Loop) -> None:
 
 
 def test_the_rise_is_set_against_the_training_without_correction(loop: Loop, page: Browser) -> None:
+    after = "The worst group after the same training without correction:"
     text = plain(page.get(address(loop)).text)
-    assert "Against the same training without correction, the worst group: +27 points." in text
+    assert f"{after} 52 % (42–62, n = 98); with it: 79 % (71–87, n = 98)." in text
+    with transaction() as session:
+        session.execute(delete(Report).where(Report.checkpoint_id == loop.control.id))
+    text = plain(page.get(address(loop)).text)
+    assert after not in text
+    assert "The training without correction was not measured." in text
+
+
+def test_figures_on_validation_pictures_are_told_to_flatter(loop: Loop, page: Browser) -> None:
+    assert "Test: 392 pictures it has never learnt from." in plain(page.get(address(loop)).text)
+    with transaction() as session:
+        for report in session.scalars(select(Report)):
+            report.split = Split.VALIDATION
+    text = plain(page.get(address(loop)).text)
+    assert "Validation: 392 pictures that it was not trained on. By such pictures its epoch is chosen" in text
+    assert "never learnt from" not in text
+
+
+def test_a_decision_on_earlier_figures_says_so(loop: Loop, page: Browser) -> None:
+    sign(loop, page)
+    told = "Signed on earlier figures: the checkpoints were measured again since."
+    card = f"/projects/{loop.project.id}/checkpoints/{loop.realigned.id}/card"
+    assert told not in page.get(address(loop)).text
+    assert told not in page.get(card).text
+    with transaction() as session:
+        run = add_run(
+            session,
+            loop.project,
+            EvaluationParameters(checkpoint_ids=(loop.original.id, loop.realigned.id)),
+            Kind.EVALUATION,
+        )
+        for checkpoint in (loop.original, loop.realigned):
+            add_report(session, run, checkpoint, Split.TEST, figures(loop.project, BEFORE))
+    assert told in page.get(address(loop)).text
+    assert told in page.get(card).text
+    assert told in page.get(card.removesuffix("card") + "report").text
+
+
+def test_what_could_not_be_measured_while_it_was_trained_says_why(loop: Loop, page: Browser) -> None:
+    none_held_out, no_validation = "Too few pictures have a spurious region", "The data set has no validation images."
+    agreement, accuracy = {"missing": f"{none_held_out} to hold one out."}, {"missing": no_validation}
+    told = {"agreement_before": agreement, "agreement": agreement, "accuracy_before": accuracy, "accuracy": accuracy}
+    guarded(loop, held_out=0, **told)
+    text = plain(page.get(address(loop)).text)
+    assert text.count(none_held_out) == text.count(no_validation) == 1
+    assert "0 pictures held out" not in text
 
 
 def test_a_signature_needs_the_password_again(loop: Loop, page: Browser) -> None:
@@ -197,7 +243,7 @@ def test_which_epoch_was_delivered_and_why_stands_on_the_page(loop: Loop, page: 
     text = plain(page.get(address(loop)).text)
     assert told in text
     assert "of equal ones the one with most right answers. Of 8 epochs the rest was spared: nothing more" in text
-    assert "on 40 pictures held out of the training: 60 % (45–75, n = 40) → 95 % (88–100, n = 40)." in text
+    assert "on 40 pictures held out of the correction: 60 % (45–75, n = 40) → 95 % (88–100, n = 40)." in text
     guarded(loop, missed=["accuracy", "agreement"])
     text = plain(page.get(address(loop)).text)
     assert "none met the bar while it was trained, and this one does least harm." in text
@@ -300,7 +346,7 @@ def test_without_reports_nothing_can_be_signed_and_an_engineer_can_measure(
     with reading() as session:
         run = session.scalars(select(Run).where(Run.kind == Kind.EVALUATION)).one()
     parameters = EvaluationParameters.model_validate(run.parameters)
-    assert parameters.checkpoint_ids == (loop.original.id, loop.realigned.id)
+    assert parameters.checkpoint_ids == (loop.original.id, loop.realigned.id, loop.control.id)
     assert parameters.critique_id == loop.critique.id
 
 

@@ -47,7 +47,8 @@ def test_before_and_after_stand_side_by_side_with_their_answers(loop: Loop, page
     assert len(statements) <= 12, "\n".join(statements)
     assert text.count(f'data-values="/pictures/images/{test_image.id}/values"') == 2
     assert text.count("says ") == 2
-    assert text.count("has not been explained on this picture") == 2
+    assert text.count("Only training pictures are explained, and this is none (test).") == 2
+    assert text.count(f'href="/projects/{loop.project.id}/compare/{loop.realigned.id}/pictures"') == 2
     assert 'name="opacity"' not in text
 
 

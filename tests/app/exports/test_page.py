@@ -26,7 +26,7 @@ from app.models import (
 )
 from app.storage import storage
 from tests.app.conftest import Browser
-from tests.app.decisions.test_page import sign
+from tests.app.decisions.test_page import guarded, sign
 from tests.factories import Loop, add_user, read_blind
 from tests.trusted import say
 
@@ -121,8 +121,16 @@ def test_a_model_card_has_figures_with_their_n_and_its_limits(loop: Loop, page: 
     assert "Not decided" in card
     assert re.search(r"\| Worst group \| [^|]*n.=.98[^|]*\| [^|]*n.=.98[^|]*\| \+32\.0 \|", card)
     assert "no other shortcut" in card
+    assert "same answer without the spurious regions, 8 epochs, seed 0" in card
+    assert "thing is taken away (regions that stand as spurious, explained training pictures): 40" in card
     assert "{{" not in card
     assert "<" not in card.replace(r"\<", "")
+
+
+def test_the_epoch_that_was_delivered_is_named_and_not_those_that_were_asked_for(loop: Loop, page: Browser) -> None:
+    guarded(loop)
+    assert "spurious regions, after epoch 6 of 7, seed 0" in page.get(address(loop, "card")).text
+    assert "<dd>after epoch 6 of 7</dd>" in page.get(address(loop, "report")).text
 
 
 def test_a_report_is_in_the_reader_s_language(loop: Loop, page: Browser) -> None:
@@ -141,7 +149,10 @@ def table(page: Browser, loop: Loop) -> list[dict[str, str]]:
 def test_verdicts_wait_for_the_blind_reading_and_then_are_a_row_for_each_region(
     loop: Loop, page: Browser, signed_in: Callable[[User], Browser]
 ) -> None:
+    compare, waits = f"/projects/{loop.project.id}/compare", "can be taken out after your blind reading"
     assert page.get(address(loop, "verdicts")).status_code == 409
+    assert address(loop, "verdicts") not in page.get(compare).text
+    assert waits in page.get(compare).text
     rows = table(signed_in(loop.engineer), loop)
     assert len(rows) == sum(len(each.clusters) for each in loop.explanations)
     assert {row["The judge’s verdict"] for row in rows} <= {"spurious", "relevant", "uncertain"}
@@ -149,6 +160,8 @@ def test_verdicts_wait_for_the_blind_reading_and_then_are_a_row_for_each_region(
     with transaction() as session:
         read_blind(session, loop.critique, loop.clinician)
     assert "a person" in {row["By whom"] for row in table(page, loop)}
+    assert address(loop, "verdicts") in page.get(compare).text
+    assert waits not in page.get(compare).text
 
 
 def test_a_second_reader_s_verdicts_stand_as_if_others_had_not_answered(

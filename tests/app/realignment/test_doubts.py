@@ -5,6 +5,8 @@ import pytest
 from sqlalchemy import select
 
 from app.db import reading, transaction
+from app.languages.catalogue import reading_in
+from app.languages.stored import stored
 from app.models import (
     AgreedVerdict,
     Answer,
@@ -79,6 +81,8 @@ def loop(sqlite: None) -> Loop:
 def test_each_speaks_against_a_training_alone(changed: dict[str, object], words: str) -> None:
     (doubt,) = doubts.doubts(replace(GOOD, **changed))  # type: ignore[arg-type]
     assert words in doubt.sentence.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    with reading_in("de"):  # as a run keeps it, which Compare and a report tell later
+        assert stored(doubt.sentence) != doubt.sentence
     assert doubt.tells_judge == (set(changed) <= {"fell_back", "differ", "kappa"})
 
 

@@ -12,6 +12,7 @@ from app.models import (
     Epoch,
     Kind,
     Project,
+    Report,
     Review,
     Run,
     State,
@@ -262,6 +263,38 @@ def test_a_finished_realignment_shows_what_it_gave(loop: Loop, page: Browser) ->
     text = re.sub(r"\s+", " ", page.get(address(loop)).text)
     assert "n = 392" in text
     assert f"checkpoint={loop.realigned.id}" in text
+
+
+def test_a_line_that_is_not_known_is_not_told_as_missed(loop: Loop, page: Browser) -> None:
+    assert "</span> met</span>" in page.get(address(loop)).text
+    with transaction() as session:
+        for report in session.scalars(select(Report)):
+            groups = [{**each, "name": each["class_name"], "attributes": {}} for each in report.figures["groups"][::2]]
+            report.figures = {**report.figures, "groups": groups}
+    text = page.get(address(loop)).text
+    assert '<span class="badge uncertain"><span aria-hidden="true">?</span> 3 of 4 met, the rest not known' in text
+    with transaction() as session:
+        run = session.get_one(Run, loop.realignment.id)
+        run.parameters = {**run.parameters, "bar": {**run.parameters["bar"], "answers_flip_at_most": 0.01}}
+    assert '<span class="badge unmet"><span aria-hidden="true">✕</span> 2 of 4 met' in page.get(address(loop)).text
+
+
+def test_without_an_lvlm_no_judge_is_spoken_of(loop: Loop, page: Browser) -> None:
+    judge = ("The others follow the judge.", "How far the judge can be trusted", "otherwise than the judge")
+    text = page.get(address(loop)).text
+    for words in judge:
+        assert words in text
+    with transaction() as session:
+        session.get_one(Run, loop.critique.id).result = {"lvlm": "none"}
+        add_bar(session, loop.project)
+    text = page.get(address(loop)).text
+    for words in judge:
+        assert words not in text
+    assert "No LVLM judges here: the others stay out." in text
+    trust = plain(page.get(f"/projects/{loop.project.id}/trust").text)
+    assert "nothing is locked" in trust
+    assert "Realignment waits for nothing: no LVLM judges here." in trust
+    assert "Realignment waits until" not in trust
 
 
 @pytest.mark.usefixtures("database")
