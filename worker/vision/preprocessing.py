@@ -39,16 +39,12 @@ def to_tensor(images: Sequence[bytes | Image.Image], pre: Preprocessing, max_pix
     The whole picture is resized, even if that changes its proportions: a shortcut often stands at the border, where
     cropping would hide it from the explanation. Raises ImageError.
     """
-    pixels = (
-        np.stack([_pixels(image, pre, max_pixels) for image in images])
-        if images
-        else np.zeros((0, pre.size, pre.size), "u1")
-    )
-    values = (
-        torch.from_numpy(pixels).float().div_(255).reshape(-1, pre.size, pre.size, pre.channels).permute(0, 3, 1, 2)
-    )
-    mean, std = (torch.tensor(value).view(1, -1, 1, 1) for value in (pre.mean, pre.std))
-    return ((values - mean) / std).contiguous()
+    mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (pre.mean, pre.std))
+    values = torch.empty(len(images), pre.channels, pre.size, pre.size)
+    for place, image in zip(values, images, strict=True):  # one by one: a copy of all would take as much memory again
+        pixels = torch.from_numpy(_pixels(image, pre, max_pixels)).view(pre.size, pre.size, pre.channels)
+        place.copy_(pixels.permute(2, 0, 1)).div_(255).sub_(mean).div_(std)
+    return values
 
 
 def to_pixels(images: Tensor, pre: Preprocessing) -> Tensor:
@@ -70,4 +66,4 @@ def _pixels(
     picture = picture.convert("L" if pre.channels == 1 else "RGB")
     if picture.size != (pre.size, pre.size):
         picture = picture.resize((pre.size, pre.size), Image.Resampling.BILINEAR)
-    return np.asarray(picture)
+    return np.array(picture)
