@@ -63,6 +63,8 @@ def kinds(clusters: Clusters, count: int, seed: int = 0) -> npt.NDArray[np.int64
     if clusters.activations is not None:
         found = directions(clusters.activations)
         places.append(found / np.sqrt(max(1, found.shape[1])))
+    if not sum(part.shape[1] for part in places):  # nothing tells one from another, as where there is but one
+        return np.zeros(len(clusters), dtype=np.int64)
     _, kind = kmeans2(np.hstack(places), min(count, len(clusters)), minit="++", seed=np.random.default_rng(seed))
     return np.unique(kind, return_inverse=True)[1].astype(np.int64)
 
@@ -77,8 +79,13 @@ def standardised(columns: npt.NDArray[np.floating]) -> Floats:
 
 
 def directions(activations: npt.NDArray[np.floating]) -> Floats:
-    """The principal components of the standardised activations, (N, at most DIRECTIONS), of mean variance 1."""
+    """The principal components of the standardised activations, (N, at most DIRECTIONS), of mean variance 1.
+
+    (N, 0) where nothing varies.
+    """
     values = standardised(activations)
+    if not values.shape[1]:
+        return values
     values -= values.mean(axis=0)
     left, size, _ = np.linalg.svd(values, full_matrices=False)
     scores: Floats = (left * size)[:, :DIRECTIONS]

@@ -86,6 +86,19 @@ def test_kinds_are_the_kinds() -> None:
     assert found.tolist() == kinds(data.clusters, 3).tolist()
 
 
+@pytest.mark.parametrize("count", [1, 12])
+def test_clusters_that_nothing_tells_apart_are_of_one_kind(count: int) -> None:
+    one = draw(1).clusters
+    alike = Clusters(
+        features=np.repeat(one.features[:1], count, axis=0),
+        classes=np.zeros(count, dtype=np.int64),
+        images=np.arange(count),
+        share=np.ones(count),
+        activations=np.ones((count, 5)),
+    )
+    assert kinds(alike, 20).tolist() == [0] * count
+
+
 def test_there_are_no_more_kinds_than_clusters_and_their_numbers_have_no_gaps() -> None:
     data = draw(2)
     found = kinds(data.clusters, 20)
