@@ -192,6 +192,9 @@ def realign(
         float | None, typer.Option(help="Of answers with and without the spurious clusters.")
     ] = BAR.agreement_rises,
     answers_flip_at_most: float = BAR.answers_flip_at_most,
+    owed_at_most: Annotated[
+        float | None, typer.Option(help="Of answers owed to the spurious clusters alone, so many may go besides.")
+    ] = BAR.owed_at_most,
     seed: int = 0,
     override: Annotated[str, typer.Option(help="Why to realign under the project's trust bar; kept and shown.")] = "",
     acting: As = "",
@@ -217,6 +220,7 @@ def realign(
                 group_falls_at_most=group_falls_at_most,
                 agreement_rises=agreement_rises,
                 answers_flip_at_most=answers_flip_at_most,
+                owed_at_most=owed_at_most,
             ),
             seed=seed,
             override=override.strip(),

@@ -4,7 +4,7 @@ Pictures that carry the shortcut flatter a model that uses it. So many right ans
 regions alone, measured before the training, may go on top of what the bar allows: it is for that that it is trained.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.languages.catalogue import gettext, msgid, ngettext
@@ -43,18 +43,28 @@ class Owed:
     by_group: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, guards: Iterable[GuardRecord]) -> "Owed":
-        """guards: of one training, or of those of several rounds, each of which may cost what it found."""
+    def of(cls, guards: Iterable[GuardRecord], most: float | None) -> "Owed":
+        """guards: of one training, or of those of several rounds, each of which may cost what it found.
+
+        most: as ``AcceptanceBar.owed_at_most``, of all rounds together.
+        """
         found = list(guards)
         names = {name for guard in found for name in guard.owed_by_group}
         by_group = {
-            name: sum(guard.owed_by_group[name].value or 0.0 for guard in found if name in guard.owed_by_group)
+            name: allowed([guard.owed_by_group[name] for guard in found if name in guard.owed_by_group], most)
             for name in names
         }
-        return cls(sum(guard.owed.value or 0.0 for guard in found), by_group)
+        return cls(allowed([guard.owed for guard in found], most), by_group)
 
 
 NOTHING = Owed()
+
+
+def allowed(owed: Sequence[Estimate], most: float | None) -> float:
+    """As ``worker.method.guard.allowed``, over several rounds."""
+    if most is None:
+        return sum(each.value or 0.0 for each in owed)
+    return min(sum(each.low or 0.0 for each in owed), most)
 
 
 @dataclass(frozen=True)

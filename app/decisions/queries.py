@@ -17,7 +17,7 @@ from app.models.guard_record import GuardRecord
 from app.models.trust_record import KEY as TRUST
 from app.models.trust_record import TrustRecord
 from app.projects.known import Made, known_of, standing_before, unapproved_rounds
-from app.runs.parameters import AnalysisParameters, RealignmentParameters
+from app.runs.parameters import AcceptanceBar, AnalysisParameters, RealignmentParameters
 from app.statistics import mcnemar
 from app.trust.lock import record_in
 
@@ -114,13 +114,16 @@ class Comparison:
         if self.measured_before is None or self.measured_after is None:
             return []
         bar, before, after = self.parameters.bar, self.measured_before.figures, self.measured_after.figures
-        owed = acceptance.Owed.of([self.guard] if self.guard else [])
-        return acceptance.lines(bar, before, after, owed, earlier(self.standing, self.measured_standing, self.guards))
+        owed = acceptance.Owed.of([self.guard] if self.guard else [], bar.owed_at_most)
+        return acceptance.lines(
+            bar, before, after, owed, earlier(self.standing, self.measured_standing, self.guards, bar)
+        )
 
     @property
     def may_be_approved(self) -> bool:
-        """Whether the bar is met, as far as it was measured."""
-        return self.is_measured and all(line.met is not False for line in self.lines)
+        """Whether the bar is met, as far as it was measured, now and while it was trained."""
+        is_kept = self.guard is None or self.guard.keeps
+        return self.is_measured and is_kept and all(line.met is not False for line in self.lines)
 
     @property
     def settled(self) -> list[Settled]:
@@ -135,7 +138,7 @@ class Comparison:
 
 
 def compare(session: Session, after: Checkpoint, made: Sequence[Made] = ()) -> Comparison:
-    """The figures are those of the newest reports on test images, else on validation images.
+    """The figures are those of ``Reports.of_both``, on test images, else on validation images.
 
     Two statements; one more where the checkpoint before was realigned itself, one where its project's are not given.
     made: all checkpoints of the project, where they are known.
@@ -154,19 +157,19 @@ def compare(session: Session, after: Checkpoint, made: Sequence[Made] = ()) -> C
         made = made or all_made(session, before.project_id)
         standing = standing_before(made, before.id)
         guards += guards_of(session, unapproved_rounds(made, before.id))
-    newest = newest_reports(session, [each.id for each in (*family, standing) if each])
-    split = Split.TEST if (after.id, Split.TEST) in newest else Split.VALIDATION
+    reports = reports_of(session, [each.id for each in (*family, standing) if each])
+    split, run_id = reports.of_both(before.id, after.id)
     return Comparison(
         after=after,
         before=before,
         control=control,
         parameters=RealignmentParameters.model_validate(parameters),
         split=split,
-        measured_before=newest.get((before.id, split)),
-        measured_after=newest.get((after.id, split)),
-        measured_control=newest.get((control.id, split)) if control else None,
+        measured_before=reports.measured(before.id, split, run_id),
+        measured_after=reports.measured(after.id, split, run_id),
+        measured_control=reports.measured(control.id, split, run_id) if control else None,
         standing=standing,
-        measured_standing=newest.get((standing.id, split)) if standing else None,
+        measured_standing=reports.measured(standing.id, split, run_id) if standing else None,
         trust=record_in(trust),
         guard=guards[0],
         guards=[each for each in guards if each],
@@ -199,12 +202,42 @@ def explained_like_before(session: Session, comparison: Comparison) -> AnalysisP
 
 
 def earlier(
-    standing: Checkpoint | None, measured: Measured | None, guards: Sequence[GuardRecord]
+    standing: Checkpoint | None, measured: Measured | None, guards: Sequence[GuardRecord], bar: AcceptanceBar
 ) -> acceptance.Earlier | None:
     """guards: of all trainings since."""
     if standing is None or measured is None:
         return None
-    return acceptance.Earlier(standing.number, measured.figures, acceptance.Owed.of(guards))
+    return acceptance.Earlier(standing.number, measured.figures, acceptance.Owed.of(guards, bar.owed_at_most))
+
+
+@dataclass(frozen=True)
+class Reports:
+    """All that were made of some checkpoints, the newest first."""
+
+    rows: Sequence[Report]
+
+    def of_both(self, before_id: UUID, after_id: UUID) -> tuple[Split, UUID | None]:
+        """The split, and the newest run that measured both on it: on the same pictures, by the same verdicts.
+
+        Where each was measured by itself alone there is no such run. A parent is measured anew with each of its
+        children, which must not change what stands beside an older child, signed or not.
+        """
+        is_tested = any(each.checkpoint_id == after_id and each.split is Split.TEST for each in self.rows)
+        split = Split.TEST if is_tested else Split.VALIDATION
+        of_before = {each.run_id for each in self.rows if each.checkpoint_id == before_id and each.split is split}
+        of_after = [each.run_id for each in self.rows if each.checkpoint_id == after_id and each.split is split]
+        return split, next((run_id for run_id in of_after if run_id in of_before), None)
+
+    def measured(self, checkpoint_id: UUID, split: Split, run_id: UUID | None) -> Measured | None:
+        """The newest of that run, or of any where it has none."""
+        mine = [each for each in self.rows if each.checkpoint_id == checkpoint_id and each.split is split]
+        found = next((each for each in mine if each.run_id == run_id), mine[0] if mine else None)
+        return Measured(found, Figures.model_validate(found.figures)) if found else None
+
+
+def reports_of(session: Session, checkpoint_ids: Sequence[UUID]) -> Reports:
+    mine = select(Report).where(Report.checkpoint_id.in_(checkpoint_ids))
+    return Reports(session.scalars(mine.order_by(Report.created_at.desc(), Report.id)).all())
 
 
 def newest_reports(session: Session, checkpoint_ids: Sequence[UUID]) -> dict[tuple[UUID, Split], Measured]:
@@ -221,43 +254,19 @@ def newest_reports(session: Session, checkpoint_ids: Sequence[UUID]) -> dict[tup
     }
 
 
-def paired_counts(session: Session, comparison: Comparison) -> Paired | None:
-    """None where the single answers of one of the two were not kept."""
-    if comparison.measured_before is None or comparison.measured_after is None:
-        return None
-    before, after = aliased(Prediction), aliased(Prediction)
-    rows = session.execute(
-        select(before.correct, after.correct, func.count())
-        .join(after, after.image_id == before.image_id)
-        .join(Image, Image.id == before.image_id)
-        .where(
-            before.run_id == comparison.measured_before.report.run_id,
-            before.checkpoint_id == comparison.before.id,
-            after.run_id == comparison.measured_after.report.run_id,
-            after.checkpoint_id == comparison.after.id,
-            Image.split == comparison.split,
-        )
-        .group_by(before.correct, after.correct)
-    )
-    counts = {(was, now): count for was, now, count in rows}
-    if not counts:
-        return None
-    return Paired(
-        both_right=counts.get((True, True), 0),
-        both_wrong=counts.get((False, False), 0),
-        newly_right=counts.get((False, True), 0),
-        newly_wrong=counts.get((True, False), 0),
-    )
+def paired(session: Session, comparison: Comparison, limit: int = PICTURES) -> tuple[Paired | None, list[Pair]]:
+    """How the answers on the same images changed, and some of them: newly wrong ones first, then newly right ones.
 
-
-def changed_pairs(session: Session, comparison: Comparison, limit: int = PICTURES) -> list[Pair]:
-    """Newly wrong images first, then newly right ones, then unchanged ones."""
+    None and no pair where the single answers of one of the two were not kept.
+    """
     if comparison.measured_before is None or comparison.measured_after is None:
-        return []
+        return None, []
     before, after = aliased(Prediction), aliased(Prediction)
+    kinds = [(was, now) for was in (True, False) for now in (True, False)]
+    numbers = [func.count().filter(before.correct.is_(was), after.correct.is_(now)).over() for was, now in kinds]
     order = case((before.correct & ~after.correct, 0), (after.correct & ~before.correct, 1), else_=2)
     rows = session.execute(
-        select(before, after, Image)
+        select(before, after, Image, *numbers)
         .join(after, after.image_id == before.image_id)
         .join(Image, Image.id == before.image_id)
         .where(
@@ -269,8 +278,17 @@ def changed_pairs(session: Session, comparison: Comparison, limit: int = PICTURE
         )
         .order_by(order, Image.position)
         .limit(limit)
+    ).all()
+    if not rows:
+        return None, []
+    counts = dict(zip(kinds, rows[0][3:], strict=True))  # of all pairs, on each of the rows
+    found = Paired(
+        both_right=counts[True, True],
+        both_wrong=counts[False, False],
+        newly_right=counts[False, True],
+        newly_wrong=counts[True, False],
     )
-    return [Pair(image, was, now) for was, now, image in rows]
+    return found, [Pair(image, was, now) for was, now, image, *_ in rows]
 
 
 def decisions_on(session: Session, checkpoint: Checkpoint) -> Sequence[Decision]:

@@ -71,6 +71,7 @@ def show_page(
 ) -> Response:
     before, after = comparison.measured_before, comparison.measured_after
     decisions = queries.decisions_on(session, comparison.after)
+    counts, pairs = queries.paired(session, comparison)
     may_export = user.role is not Role.CLINICIAN
     gives_onnx = may_export and bool(decisions) and decisions[0].approved
     return page(
@@ -83,8 +84,8 @@ def show_page(
         run=unfinished_run(session, project, Step.DECIDE),
         comparison=comparison,
         plot=dumbbell(before.figures, after.figures) if before and after else None,
-        paired=queries.paired_counts(session, comparison),
-        pairs=queries.changed_pairs(session, comparison),
+        paired=counts,
+        pairs=pairs,
         names={target.id: target.name for target in project.classes},
         positions={target.id: target.position for target in project.classes},
         decisions=decisions,

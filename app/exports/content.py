@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from app.decisions.dumbbell import Dumbbell, dumbbell
 from app.decisions.pictures import explained_pairs
-from app.decisions.queries import Comparison, Pair, Paired, changed_pairs, decisions_on, paired_counts
+from app.decisions.queries import Comparison, Pair, Paired, decisions_on, paired
 from app.models import Dataset, Decision, Explanation, Image, Project, Run, Specification, Split, TargetClass, User
 from app.pictures import drawing
 from app.runs.parameters import CritiqueParameters
@@ -55,6 +55,7 @@ class Content:
 def content_of(session: Session, project: Project, comparison: Comparison, user: User, *, blind: bool) -> Content:
     before, after = comparison.measured_before, comparison.measured_after
     words, words_by = words_applied(session, comparison)
+    counts, answers = paired(session, comparison)
     return Content(
         project=project,
         comparison=comparison,
@@ -64,8 +65,8 @@ def content_of(session: Session, project: Project, comparison: Comparison, user:
         classes=project.classes,
         counted=counted(session, project),
         plot=dumbbell(before.figures, after.figures) if before and after else None,
-        paired=paired_counts(session, comparison),
-        answers=changed_pairs(session, comparison),
+        paired=counts,
+        answers=answers,
         looks=explained_pairs(session, comparison, LOOKS),
         blind=blind,
         made_by=user.display_name,

@@ -19,6 +19,7 @@ class RealignmentForm(BaseModel):
     group_falls_at_most: Points
     agreement_rises: Annotated[Points | None, Optional] = None
     answers_flip_at_most: Points
+    owed_at_most: Points
     loss: Loss
     epochs: int = Field(ge=1, le=1000)
     learning_rate: Annotated[float | None, Optional, Field(gt=0, le=1)] = None
@@ -47,6 +48,7 @@ class RealignmentForm(BaseModel):
                 group_falls_at_most=self.group_falls_at_most / 100,
                 agreement_rises=None if self.agreement_rises is None else self.agreement_rises / 100,
                 answers_flip_at_most=self.answers_flip_at_most / 100,
+                owed_at_most=self.owed_at_most / 100,
             ),
             seed=self.seed,
             override=self.override.strip(),

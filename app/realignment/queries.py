@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +10,8 @@ from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from app.decisions import acceptance
-from app.decisions.queries import Measured, earlier, guard_in, newest_reports
-from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, Split, State, VerdictValue
+from app.decisions.queries import Measured, Reports, earlier, guard_in, reports_of
+from app.models import Checkpoint, Epoch, Explanation, Kind, Origin, Project, Run, State, VerdictValue
 from app.models.guard_record import KEY as GUARD
 from app.models.guard_record import GuardRecord
 from app.models.trust_record import KEY as TRUST
@@ -37,7 +36,7 @@ class Outcome:
     checkpoint: Checkpoint
     before: Measured | None
     after: Measured | None
-    owed: acceptance.Owed
+    guard: GuardRecord | None
     earlier: acceptance.Earlier | None
     trust: TrustRecord | None
 
@@ -45,13 +44,19 @@ class Outcome:
     def lines(self) -> list[acceptance.Line]:
         if self.before is None or self.after is None:
             return []
-        before, after = self.before.figures, self.after.figures
-        return acceptance.lines(self.parameters.bar, before, after, self.owed, self.earlier)
+        bar, before, after = self.parameters.bar, self.before.figures, self.after.figures
+        owed = acceptance.Owed.of([self.guard] if self.guard else [], bar.owed_at_most)
+        return acceptance.lines(bar, before, after, owed, self.earlier)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the epoch met the bar while it was trained."""
+        return self.guard is None or self.guard.keeps
 
 
 @dataclass(frozen=True)
 class Past:
-    """A realignment, whatever its state, and how long one of its epochs took, where it kept more than one."""
+    """A realignment, whatever its state, and how long one of its epochs took, where that was counted."""
 
     run: Run
     trust: TrustRecord | None
@@ -61,9 +66,8 @@ class Past:
 
 def past_of(session: Session, project: Project) -> list[Past]:
     """The newest first."""
-    first, last, epochs = func.min(Epoch.created_at), func.max(Epoch.created_at), func.count(Epoch.id)
     rows = session.execute(
-        select(Run, Run.result[TRUST], Run.result[GUARD], first, last, epochs)
+        select(Run, Run.result[TRUST], Run.result[GUARD], func.avg(Epoch.figures["seconds"].as_float()))
         .outerjoin(Epoch, Epoch.run_id == Run.id)
         .where(Run.project_id == project.id, Run.kind == Kind.REALIGNMENT)
         .group_by(Run.id)
@@ -71,13 +75,7 @@ def past_of(session: Session, project: Project) -> list[Past]:
         .limit(EARLIER)
         .options(*WITHOUT_RESULT)
     )
-    return [Past(run, record_in(trust), guard_in(guard), seconds(*times)) for run, trust, guard, *times in rows]
-
-
-def seconds(first: datetime | None, last: datetime | None, epochs: int) -> float | None:
-    if first is None or last is None or epochs < 2:  # noqa: PLR2004 - the time between two is that of one
-        return None
-    return (last - first).total_seconds() / (epochs - 1) or None  # epochs that were written together say nothing
+    return [Past(run, record_in(trust), guard_in(guard), seconds) for run, trust, guard, seconds in rows]
 
 
 def seconds_an_epoch(past: Sequence[Past]) -> float | None:
@@ -94,7 +92,7 @@ def outcomes_of(session: Session, past: Sequence[Past], made: Sequence[Made]) ->
     mine = [each for each in realigned if each.run_id in finished]
     standing = {each.id: standing_before(made, each.parent_id) for each in mine if each.parent_id}
     wanted = {each.id for each in mine} | {each.parent_id for each in mine if each.parent_id}
-    reports = newest_reports(session, [*wanted, *(each.id for each in standing.values() if each)])
+    reports = reports_of(session, [*wanted, *(each.id for each in standing.values() if each)])
     guards = {each.id: guards_since(finished, made, each) for each in mine}
     return [outcome(finished, each, standing[each.id], guards[each.id], reports) for each in mine]
 
@@ -112,20 +110,21 @@ def outcome(
     checkpoint: Checkpoint,
     standing: Checkpoint | None,
     guards: Sequence[GuardRecord],
-    reports: dict[tuple[UUID, Split], Measured],
+    reports: Reports,
 ) -> Outcome:
     assert checkpoint.run_id is not None
     assert checkpoint.parent_id is not None
     mine = past[checkpoint.run_id]
-    split = Split.TEST if (checkpoint.id, Split.TEST) in reports else Split.VALIDATION
+    split, run_id = reports.of_both(checkpoint.parent_id, checkpoint.id)
+    parameters = RealignmentParameters.model_validate(mine.run.parameters)
     return Outcome(
         mine.run,
-        RealignmentParameters.model_validate(mine.run.parameters),
+        parameters,
         checkpoint,
-        reports.get((checkpoint.parent_id, split)),
-        reports.get((checkpoint.id, split)),
-        acceptance.Owed.of([mine.guard] if mine.guard else []),
-        earlier(standing, reports.get((standing.id, split)) if standing else None, guards),
+        reports.measured(checkpoint.parent_id, split, run_id),
+        reports.measured(checkpoint.id, split, run_id),
+        mine.guard,
+        earlier(standing, reports.measured(standing.id, split, run_id) if standing else None, guards, parameters.bar),
         mine.trust,
     )
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ from worker.tasks.machine import note_machine
 # About half a minute of training a shard on one core, so that a killed worker costs no more than that.
 PIXELS_A_SHARD = 3e7
 LONGEST = 10
-ARM = "arm"
+ARM, SECONDS = "arm", "seconds"
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,10 @@ def train_chunk(
 ) -> tuple[State, list[dict[str, Any]]]:
     """Trains the job's epochs; the model is left with its new weights. Returns the state and each epoch's figures."""
     figures: list[dict[str, Any]] = []
+    began = time.monotonic()
 
     def on_epoch(reached: EpochFigures) -> bool:
+        nonlocal began
         job.check()
         if measured.balanced:
             cut_evenly(model, measured.images, measured.labels)
@@ -88,7 +91,9 @@ def train_chunk(
         more, ends = measured.also(model, correct)
         point = {ARM: arm, **in_figures(reached), **on_validation(correct, measured.groups), **more}
         refuse_divergence(model, point, reached.epoch)
-        figures.append(point)
+        now = time.monotonic()
+        figures.append({**point, SECONDS: now - began})
+        began = now
         return ends
 
     state = start(model, settings) if first_of_arm else load_state(job.previous[STATE])

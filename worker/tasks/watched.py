@@ -87,6 +87,7 @@ def bar_of(asked: AcceptanceBar, *, groups: bool) -> Bar:
         worst_group_rises=asked.worst_group_rises if groups else None,
         agreement_rises=asked.agreement_rises,
         answers_flip_at_most=asked.answers_flip_at_most,
+        owed_at_most=asked.owed_at_most,
         nearly_all=NEARLY_ALL,
         smallest_group=asked.smallest_group,
     )

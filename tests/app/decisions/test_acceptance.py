@@ -185,8 +185,15 @@ def test_each_round_may_cost_what_it_found() -> None:
         guard_record(owed=estimate(0.05, 50), owed_by_group={"a": estimate(0.1, 20)}),
         guard_record(),  # of a time when it was not measured
     ]
-    assert Owed.of(rounds) == Owed(pytest.approx(0.15), {"a": pytest.approx(0.3), "b": pytest.approx(0.1)})
-    assert Owed.of([]) == Owed()
+    assert Owed.of(rounds, None) == Owed(pytest.approx(0.15), {"a": pytest.approx(0.3), "b": pytest.approx(0.1)})
+    assert Owed.of([], None) == Owed.of([], 0.2) == Owed()
+
+
+def test_of_what_was_owed_only_what_is_certain_may_go_and_of_all_rounds_no_more_than_the_bar_lets() -> None:
+    few, many = Estimate(value=0.30, low=0.12, high=0.56, n=20), Estimate(value=0.40, low=0.31, high=0.50, n=100)
+    rounds = [guard_record(owed=few, owed_by_group={"a": few, "b": many}), guard_record(owed_by_group={"a": few})]
+    assert Owed.of(rounds, 0.2) == Owed(0.12, {"a": 0.2, "b": 0.2})
+    assert Owed.of(rounds, 0.3) == Owed(0.12, {"a": 0.24, "b": 0.3})
 
 
 def test_a_group_that_the_spurious_regions_flattered_need_not_rise() -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from app.accounts.attempts import attempts
 from app.db import reading, transaction
-from app.decisions.queries import compare, paired_counts
+from app.decisions.queries import compare, paired
 from app.models import Checkpoint, Decision, Kind, Origin, Prediction, Report, Run, Split, User
 from app.models.guard_record import KEY
 from app.runs.parameters import EvaluationParameters
@@ -16,7 +16,7 @@ from app.storage import storage
 from tests.app.conftest import Browser
 from tests.drawn import tiny_safetensors
 from tests.factories import PASSWORD, Loop, add_project, add_run, add_user
-from tests.measured import BEFORE, add_report, estimate, figures, guard_record
+from tests.measured import AFTER, BEFORE, add_report, estimate, figures, guard_record
 from tests.trusted import overridden
 from worker.benchmarks.own_database import counted
 
@@ -90,7 +90,7 @@ def test_newly_wrong_pictures_come_first(loop: Loop, page: Browser) -> None:
 
 def test_pairs_are_counted_on_the_same_images(loop: Loop) -> None:
     with reading() as session:
-        found = paired_counts(session, compare(session, loop.realigned))
+        found, pairs = paired(session, compare(session, loop.realigned), limit=4)
         run = loop.realignment.id
         rows = {
             checkpoint: dict(
@@ -107,6 +107,7 @@ def test_pairs_are_counted_on_the_same_images(loop: Loop) -> None:
     assert found.newly_wrong == sum(before[image] and not after[image] for image in before)
     assert found.newly_right == sum(after[image] and not before[image] for image in before)
     assert found.n == len(before)
+    assert len(pairs) == 4
 
 
 def test_the_rise_is_set_against_the_training_without_correction(loop: Loop, page: Browser) -> None:
@@ -205,9 +206,10 @@ def test_a_decision_names_the_reports_that_were_shown(loop: Loop, page: Browser)
 def test_figures_that_changed_since_the_page_was_opened_are_not_signed(loop: Loop, page: Browser) -> None:
     seen = shown(page, loop)
     with transaction() as session:
-        evaluation = EvaluationParameters(checkpoint_ids=(loop.realigned.id,))
+        evaluation = EvaluationParameters(checkpoint_ids=(loop.original.id, loop.realigned.id))
         run = add_run(session, loop.project, evaluation, Kind.EVALUATION)
-        add_report(session, run, loop.realigned, Split.TEST, figures(loop.project, BEFORE))
+        for checkpoint in (loop.original, loop.realigned):
+            add_report(session, run, checkpoint, Split.TEST, figures(loop.project, BEFORE))
     form = {"decision": "approve", "reason": "It rose.", "password": PASSWORD, **seen}
     answer = page.change(address(loop, f"/{loop.realigned.id}/decision"), data=form)
     assert answer.status_code == 409
@@ -248,6 +250,36 @@ def test_which_epoch_was_delivered_and_why_stands_on_the_page(loop: Loop, page: 
     text = plain(page.get(address(loop)).text)
     assert "none met the bar while it was trained, and this one does least harm." in text
     assert "Missed: right answers, answers with and without the spurious regions." in text
+    assert "this checkpoint can’t be approved" in text
+    assert sign(loop, page) == 409
+    assert decisions() == []
+    assert sign(loop, page, "reject") == 303
+
+
+def test_more_owed_than_the_bar_lets_go_is_told(loop: Loop, page: Browser) -> None:
+    told = "These are so many that the regions may be what the model rightly goes by: look at them once more."
+    guarded(loop, owed=estimate(0.45, 200))
+    assert told not in plain(page.get(address(loop)).text)  # the bar is from before this was asked
+    with transaction() as session:
+        run = session.get_one(Run, loop.realignment.id)
+        run.parameters = {**run.parameters, "bar": {**run.parameters["bar"], "owed_at_most": 0.2}}
+    assert f"{told} No more than 20 points of them may go." in plain(page.get(address(loop)).text)
+    guarded(loop, owed=estimate(0.22, 200))
+    assert told not in plain(page.get(address(loop)).text)
+
+
+def test_what_a_parent_is_measured_anew_with_changes_nothing_beside_an_older_child(loop: Loop, page: Browser) -> None:
+    seen, text = shown(page, loop), plain(page.get(address(loop)).text)
+    with transaction() as session:
+        again = add_run(
+            session, loop.project, EvaluationParameters(checkpoint_ids=(loop.original.id,)), Kind.EVALUATION
+        )
+        add_report(session, again, loop.original, Split.TEST, figures(loop.project, AFTER, n=20))
+        old = add_run(session, loop.project, EvaluationParameters(checkpoint_ids=(loop.realigned.id,)), Kind.EVALUATION)
+        add_report(session, old, loop.realigned, Split.TEST, figures(loop.project, BEFORE, n=20))
+    assert shown(page, loop) == seen
+    assert plain(page.get(address(loop)).text) == text
+    assert sign(loop, page) == 303
 
 
 def guarded(loop: Loop, **told: Any) -> None:

@@ -27,6 +27,7 @@ from app.runs.actions import cancel_run
 from app.runs.parameters import RealignmentParameters
 from app.trust.lock import record_of
 from tests.app.conftest import Browser
+from tests.app.decisions.test_page import guarded
 from tests.factories import Loop, add_project, add_run, add_user, read_blind
 from tests.trusted import add_bar, overridden, read_sample, say
 from worker.benchmarks.own_database import counted
@@ -37,6 +38,7 @@ FORM = {
     "group_falls_at_most": "4.5",
     "agreement_rises": "7",
     "answers_flip_at_most": "8",
+    "owed_at_most": "12",
     "loss": "consistency",
     "epochs": "6",
     "learning_rate": "",
@@ -72,6 +74,7 @@ def test_the_bar_is_stored_in_shares_before_the_training_starts(loop: Loop, page
     assert parameters.bar.group_falls_at_most == pytest.approx(0.045)
     assert parameters.bar.agreement_rises == pytest.approx(0.07)
     assert parameters.bar.answers_flip_at_most == pytest.approx(0.08)
+    assert parameters.bar.owed_at_most == pytest.approx(0.12)
     assert (parameters.control, parameters.balanced) == (True, True)
     assert (parameters.strength, parameters.learning_rate) == (None, None)
     assert "Realigning the checkpoint" in page.get(address(loop)).text
@@ -265,8 +268,25 @@ def test_a_finished_realignment_shows_what_it_gave(loop: Loop, page: Browser) ->
     assert f"checkpoint={loop.realigned.id}" in text
 
 
+def test_how_long_it_takes_is_told_by_the_last_time_however_its_epochs_were_written(loop: Loop, page: Browser) -> None:
+    assert "How long it takes shows after the first epoch." in plain(page.get(address(loop)).text)
+    with transaction() as session:
+        for epoch in session.scalars(select(Epoch).where(Epoch.run_id == loop.realignment.id)):
+            epoch.figures = {**epoch.figures, "seconds": 9 + 6 * (epoch.number % 2)}
+    told = plain(page.get(address(loop)).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "About 4 min for 10 epochs with the comparison, as the last time." in told
+
+
 def test_a_line_that_is_not_known_is_not_told_as_missed(loop: Loop, page: Browser) -> None:
-    assert "</span> met</span>" in page.get(address(loop)).text
+    met = '<span class="badge met"><span aria-hidden="true">✓</span> met'
+    assert met in page.get(address(loop)).text
+    guarded(loop)
+    assert met in page.get(address(loop)).text
+    guarded(loop, missed=["accuracy"])
+    text = page.get(address(loop)).text
+    assert met not in text
+    assert '<span class="badge unmet"><span aria-hidden="true">✕</span> not met while it was trained' in text
+    guarded(loop)
     with transaction() as session:
         for report in session.scalars(select(Report)):
             groups = [{**each, "name": each["class_name"], "attributes": {}} for each in report.figures["groups"][::2]]

@@ -44,6 +44,11 @@ def points(run: Run) -> list[tuple[str, int]]:
         return [(each.figures["arm"], each.figures["epoch"]) for each in epochs]
 
 
+def seconds(run: Run) -> list[float]:
+    with reading() as session:
+        return [each.figures["seconds"] for each in session.scalars(select(Epoch).where(Epoch.run_id == run.id))]
+
+
 def record(run: Run) -> GuardRecord:
     return GuardRecord.model_validate(run.result[KEY])
 
@@ -66,6 +71,7 @@ def test_epochs_in_parts_and_at_once_deliver_the_same(asked, monkeypatch):
     assert made(in_parts) == made(at_once)
     assert record(in_parts) == record(at_once)
     assert points(in_parts) == points(at_once)
+    assert all(0 < each < 60 for run in (in_parts, at_once) for each in seconds(run))
     assert (record(in_parts).epoch, record(in_parts).trained, record(in_parts).asked) == (2, 3, 4)
     assert record(in_parts).owed.n == in_parts.result["images"]
     assert points(in_parts) == [
