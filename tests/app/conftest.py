@@ -1,15 +1,18 @@
 """The web server on a migrated database of the test's own, and people who are signed in to it."""
 
 from collections.abc import Callable, Generator
+from functools import cache
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from app.accounts.actions import sign_in_link
 from app.accounts.attempts import attempts
 from app.accounts.cookies import SESSION, VISITOR, csrf_token_of
+from app.config import settings
 from app.db import reading, transaction
 from app.main import create_app
 from app.models import Role, User
@@ -31,6 +34,18 @@ class Browser(TestClient):
         return self.get(address, headers={"HX-Request": "true"})
 
 
+def application() -> FastAPI:
+    """One for all tests of a process: it keeps nothing of a database, and making it takes longer than most tests."""
+    return application_with(settings().max_upload_bytes)
+
+
+@cache
+def application_with(max_upload_bytes: int) -> FastAPI:
+    """As ``create_app``: the one setting that it is made with tells one from another."""
+    assert settings().max_upload_bytes == max_upload_bytes
+    return create_app()
+
+
 @pytest.fixture
 def stored(request: pytest.FixtureRequest) -> None:
     """SQLite below the pages; both databases, one after the other, in a test that uses the fixture ``database``."""
@@ -48,7 +63,7 @@ def loop(stored: None) -> Loop:
 def visitor(stored: None) -> Generator[Browser]:
     """A browser that nobody has signed in with."""
     attempts.failures.clear()
-    with Browser(create_app()) as browser:
+    with Browser(application()) as browser:
         yield browser
 
 
@@ -58,7 +73,7 @@ def signed_in(stored: None) -> Generator[Callable[[User], Browser]]:
     opened: list[Browser] = []
 
     def sign_in(user: User) -> Browser:
-        browser = Browser(create_app())
+        browser = Browser(application())
         with reading() as session:
             link = sign_in_link(session.get_one(User, user.id))  # the row as it stands: another sign-in changed it
         browser.get(link)

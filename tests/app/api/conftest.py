@@ -7,8 +7,8 @@ from fastapi.testclient import TestClient
 
 from app.accounts.actions import create_token
 from app.db import transaction
-from app.main import create_app
 from app.models import Role, User
+from tests.app.conftest import application
 from tests.factories import add_user
 
 
@@ -21,7 +21,7 @@ def call_as(stored: None) -> Generator[Callable[[Role | User], TestClient]]:
         with transaction() as session:
             user = who if isinstance(who, User) else add_user(session, f"program-{who.value}", who)
             _, secret = create_token(session, user, "test")
-        client = TestClient(create_app(), base_url="http://testserver", headers={"Authorization": f"Bearer {secret}"})
+        client = TestClient(application(), base_url="http://testserver", headers={"Authorization": f"Bearer {secret}"})
         client.base_url = client.base_url.join("/api/v1/")
         opened.append(client)
         return client
