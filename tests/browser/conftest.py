@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from app.accounts.actions import sign_in_link
 from app.accounts.attempts import attempts
 from app.db import reading
-from app.main import create_app
 from app.models import User
+from tests.app.conftest import application
 from tests.browser import chromium
 
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
@@ -41,7 +41,7 @@ def server(sqlite: None) -> Generator[str]:
     """The address of a server on the test's own database, in a thread of the test's own process."""
     attempts.failures.clear()
     listener = socket.create_server(("127.0.0.1", 0))
-    configuration = uvicorn.Config(create_app(), log_level="warning", ws="none", timeout_graceful_shutdown=2)
+    configuration = uvicorn.Config(application(), log_level="warning", ws="none", timeout_graceful_shutdown=2)
     serving = uvicorn.Server(configuration)
     thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
