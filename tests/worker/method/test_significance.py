@@ -27,6 +27,13 @@ def test_wilcoxon_equals_the_enumeration_of_all_signs_with_ties_and_zeros(seed: 
     assert wilcoxon(before, after).p == pytest.approx(slow_wilcoxon(before, after))
 
 
+def test_what_only_floats_tell_apart_is_equal() -> None:
+    before, after = [0.54, 0.32, 0.53, 0.49, 0.28, 0.49], [0.45, 0.41, 0.42, 0.51, 0.39, 0.43]
+    hundredths = [round(100 * each) for each in before], [round(100 * each) for each in after]
+    assert wilcoxon(before, after) == wilcoxon(*hundredths)
+    assert wilcoxon([0.1 + 0.2], [0.3]).p == 1
+
+
 def test_wilcoxon_agrees_with_scipy_where_there_are_no_ties() -> None:
     generator = np.random.default_rng(0)
     before, after = generator.normal(size=14), generator.normal(0.7, 1, 14)

@@ -10,7 +10,7 @@ from worker.benchmarks.alignment.plans import Plan
 from worker.benchmarks.form import Figure, figure
 from worker.method.significance import wilcoxon
 
-ORIGINAL, CONTROL, OURS = Arm("original"), Arm("control"), Arm("consistency")
+ORIGINAL, CONTROL, OURS, LVLM = Arm("original"), Arm("control"), Arm("consistency"), Arm("lvlm")
 MEASURED = ("wga", "aga", "accuracy", "flip", "covered", "mu_align", "evidence")
 # What is told as the difference to the original as well.
 PAIRED = ("wga", "aga", "accuracy")
@@ -46,11 +46,15 @@ class OfSet:
             return None
         return wilcoxon([0.0] * len(differences), list(differences.values())).p
 
+    def rivals(self, *, told_groups: bool) -> list[Arm]:
+        """Those that have results, of the ones that are told groups or of those that are not."""
+        return [arm for arm in self.results if arm.base in RIVALS and (TOLD[arm.base] == "groups") == told_groups]
+
     def lead(self, *, told_groups: bool) -> tuple[Arm, dict[int, float]] | None:
         """The best rival of those that are told groups, or of those that are not, and by how much worst-group accuracy
         consistency is ahead of it on every seed of both. Best is the least mean lead; None where there is none.
         """
-        rivals = [arm for arm in self.results if arm.base in RIVALS and (TOLD[arm.base] == "groups") == told_groups]
+        rivals = self.rivals(told_groups=told_groups)
         leads = [(arm, differences) for arm in rivals if (differences := self.differences(OURS, "wga", arm))]
         return min(leads, key=lambda each: mean(each[1].values()), default=None)
 

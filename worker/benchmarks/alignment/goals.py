@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Literal
 
-from worker.benchmarks.alignment.arms import parsed
+from worker.benchmarks.alignment.arms import RIVALS, TOLD, Arm, parsed
 from worker.benchmarks.alignment.gathered import OfSet, by_seed
 
 
@@ -32,12 +32,20 @@ class Goal:
         measured = by_seed(found, arm)[self.name] if arm in found.results else {}
         return {seed: value for seed, value in measured.items() if seed not in self.given}
 
+    def is_of_all(self, found: OfSet, seeds: int) -> bool:
+        """Whether every rival that may be the best one has so many seeds; True of what is of no rival."""
+        if self.name not in LEADS:
+            return True
+        wanted = [name for name in RIVALS if (TOLD[name] == "groups") == (self.name == "lead_groups")]
+        return all(len(found.differences(parsed(self.arm), "wga", Arm(name))) >= seeds for name in wanted)
+
     def is_reached(self, values: Sequence[float]) -> bool:
         if self.side == "on every seed above":
             return min(values) > self.bound
         return mean(values) >= self.bound if self.side == "at least" else mean(values) <= self.bound
 
 
+LEADS = ("lead_groups", "lead")
 NO_CHANCE = Goal("consistency", "p", 0.016, "at most")  # the smallest that seven seeds can give
 NO_HARM = Goal("delivered_50", "dwga", -0.03)
 GOALS: Mapping[str, Sequence[Goal]] = {

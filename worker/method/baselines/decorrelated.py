@@ -1,8 +1,8 @@
-"""The bound: plain training on images drawn so that label and artefact tell nothing of each other.
+"""Resampling: plain training on images drawn so that label and artefact tell nothing of each other.
 
-This is the training set that a person who knew every artefact would have collected (the resampling of Kamiran &
-Calders 2012, Data preprocessing techniques for classification without discrimination). It is told the groups of
-training and validation images, which we are not.
+Kamiran & Calders 2012, Data preprocessing techniques for classification without discrimination. It is told the groups
+of training and validation images, which we are not. Where a group is a few images these come many times over, so that
+it is no bound on what a training set collected without the shortcut would reach.
 """
 
 from collections.abc import Sequence

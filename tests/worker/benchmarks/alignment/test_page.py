@@ -3,7 +3,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from tests.worker.benchmarks.alignment.results import of_knees
-from worker.benchmarks.alignment.arms import Arm
+from worker.benchmarks.alignment.arms import DEFAULT, Arm
 from worker.benchmarks.alignment.gathered import OfSet
 from worker.benchmarks.alignment.kept import Result
 from worker.benchmarks.alignment.page import write
@@ -34,8 +34,12 @@ def test_the_page_shows_mean_spread_number_and_every_seed(tmp_path: Path) -> Non
 
 def test_what_is_not_complete_is_said(tmp_path: Path) -> None:
     page = written(tmp_path, of_knees({"original": (0.2,) * 7, "control": (0.2,) * 7, "consistency": (0.5, 0.6)}))
-    assert "**Incomplete**: fewer than 7 seeds of consistency.\n" in page
-    assert "Every arm has 7 seeds or more." in written(tmp_path, of_knees({"original": (0.2,) * 7}))
+    assert "**Incomplete**: fewer than 7 seeds of consistency (2); none of consensus, consensus_13," in page
+    every = of_knees(dict.fromkeys(DEFAULT, (0.2,) * 7))
+    assert "Every arm has 7 seeds or more." in written(tmp_path, every)
+    assert "**Incomplete**: none of lvlm." in written(
+        tmp_path, of_knees({name: (0.2,) * 7 for name in DEFAULT if name != "lvlm"})
+    )
 
 
 def test_it_is_said_what_every_seed_was_computed_on(tmp_path: Path) -> None:
@@ -59,13 +63,29 @@ def test_a_rival_is_marked_with_what_it_is_told_and_one_that_cannot_be_had_with_
     assert "| decorrelated" not in page
 
 
-def test_the_best_rivals_are_named_with_how_far_consistency_is_ahead_of_them(tmp_path: Path) -> None:
-    results = {"original": (0.2, 0.2), "consistency": (0.7, 0.8), "subg": (0.6, 0.6), "jtt": (0.9,)}
-    assert (
-        "\nWGA of consistency minus that of the best rival that is told groups, subg: +0.150 ± 0.071 (n = 2); "
-        "that is not, jtt: -0.200 (n = 1). Best is which it leads least.\n"
-    ) in written(tmp_path, of_knees(results))
-    assert "WGA of consistency minus" not in written(tmp_path, of_knees({"original": (0.2,), "consistency": (0.7,)}))
+def test_how_far_ours_are_ahead_stands_beside_every_rival_with_its_seeds(tmp_path: Path) -> None:
+    results = {"original": (0.2, 0.2), "consistency": (0.7, 0.8), "subg": (0.6, 0.6), "jtt": (0.9,), "lvlm": (0.65,)}
+    page = written(tmp_path, of_knees(results))
+    assert "| subg (groups) | +0.150 ± 0.071 | +0.100 | 2 | +0.050 | +0.050 | 1 |\n" in page
+    assert "| jtt | -0.200 | -0.200 | 1 | -0.250 | -0.250 | 1 |\n" in page
+    assert "of each rival" not in written(tmp_path, of_knees({"original": (0.2,), "consistency": (0.7,)}))
+
+
+def test_the_group_that_changes_for_the_worst_is_named(tmp_path: Path) -> None:
+    page = written(tmp_path, of_knees({"original": (0.4, 0.4), "consistency": (0.3, 0.2)}))
+    told = "serves best: healthy marker=present, -0.150 ± 0.071 (least seed -0.200, n = 2)."
+    assert told in page
+
+
+def test_the_best_rival_is_not_known_before_every_one_has_its_seeds(tmp_path: Path) -> None:
+    def row(**rivals: tuple[float, ...]) -> str:
+        found = replace(of_knees({"original": (0.2,) * 7, "consistency": (0.8,) * 7, **rivals}), plan=planned("knees"))
+        page = written(tmp_path, found)
+        return next(line for line in page.splitlines() if line.startswith("| knees | consistency.lead_groups"))
+
+    assert row(subg=(0.7,) * 7, dfr=(0.7,) * 7).endswith("| 0.100 ± 0.000 | 7 | yes, so far |")
+    assert row(subg=(0.7,) * 7, dfr=(0.7,) * 7, groupdro=(0.6,) * 6).endswith("| yes, so far |")
+    assert row(subg=(0.7,) * 7, dfr=(0.7,) * 7, groupdro=(0.6,) * 7).endswith("| 0.100 ± 0.000 | 7 | yes |")
 
 
 def test_the_plot_has_a_point_for_every_seed_and_a_line_for_every_mean(tmp_path: Path) -> None:

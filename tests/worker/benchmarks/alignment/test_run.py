@@ -144,7 +144,7 @@ def test_the_page_is_of_all_that_is_kept_and_is_written_after_every_seed(tmp_pat
     assert [one[0].n for one in seen] == [1, 2]
     page = (tmp_path / "results.md").read_text()
     assert "| control |" in page
-    assert "**Incomplete**: fewer than 7 seeds of original, control." in page
+    assert "**Incomplete**: fewer than 7 seeds of original (2), control (1); none of consistency," in page
 
 
 def test_a_set_that_is_not_here_is_left_out_and_that_is_said(tmp_path: Path, monkeypatch, capsys) -> None:
