@@ -54,7 +54,8 @@ def list_verdicts(
     critique = find_critique(session, run_id)
     read_blind_first(session, critique, caller)
     note_export("verdict", critique.id, critique.project_id, first=first, count=count)
-    standing = {each.cluster_id: each for each in standings(session, critique.id, closed_to(session, critique, caller))}
+    closed = closed_to(session, critique, caller)
+    standing = {each.cluster_id: each for each in standings(session, critique.id, closed)}
     rows = session.execute(
         select(Verdict, Cluster, Explanation.image_id, AgreedVerdict)
         .join(Critique, Critique.id == Verdict.critique_id)
@@ -88,7 +89,7 @@ def list_verdicts(
             stands_p_spurious=standing[cluster.id].p_spurious,
             source=standing[cluster.id].source,
             overruled=agreed.overruled if agreed else False,
-            reason_id=agreed.reason_id if agreed else None,
+            reason_id=agreed.reason_id if agreed and agreed.reason_id not in closed else None,
             nearest=[UUID(each) for each in agreed.nearest] if agreed else [],
             reviewed=standing[cluster.id].reviewed,
         )

@@ -50,7 +50,11 @@ class RunOut(Out):
 
         A run's material says which clusters stand as spurious, and those of planted pictures are among them.
         """
-        closed = {Kind.CONSENSUS: {"difference", "kinds"}, Kind.REALIGNMENT: {"trust"}}.get(self.kind, set())
+        closed = {
+            Kind.CONSENSUS: {"difference", "kinds"},
+            Kind.CALIBRATION: {"reliability"},
+            Kind.REALIGNMENT: {"trust"},
+        }.get(self.kind, set())
         self.result = {
             name: in_english(value) for name, value in self.result.items() if name not in closed | {MATERIAL, SHORT}
         }

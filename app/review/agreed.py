@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, select, true
+from sqlalchemy import ColumnElement, Select, and_, literal, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from app.languages.stored import stored
@@ -132,6 +132,11 @@ def similar_regions(
     said = by_cluster(review for _, _, review in rows if review is not None)
     found = {cluster.id: similar(cluster, value, said.get(cluster.id, Said())) for cluster, value, _ in rows}
     return [found[each] for each in ids if each in found]
+
+
+def rests_on(session: Session, agreed: AgreedVerdict, closed: Select[UUID]) -> bool:
+    """Whether it is somebody's word, carried over from a region that the reader is still to read: it would tell it."""
+    return agreed.reason_id is not None and session.scalar(select(literal(agreed.reason_id).in_(closed))) is True
 
 
 def similar(cluster: Cluster, judged: VerdictValue | None, said: Said) -> Similar:

@@ -82,7 +82,9 @@ def case_context(
     case = cases.load_case(session, critique, reader, shown, blind=work.blind) if shown else None
     target = next((each for each in project.classes if case and each.id == case.explanation.image.class_id), None)
     why = case.line.agreed if case and case.line.goes_by_others else None
-    closed = open_to(critique, reader, project.second_readings) if work.counts.second else None
+    # Whatever the list is narrowed to: similar regions are of other classes and kinds, too.
+    closed = open_to(critique, reader, project.second_readings) if why and project.second_readings else None
+    tells = why is not None and not (closed is not None and agreed.rests_on(session, why, closed))
     remaining = work.sample - work.sample_answered if work.blind else work.counts.left
     return {
         "project": project,
@@ -91,7 +93,7 @@ def case_context(
         "case": case,
         "target": target,
         "said": case.said if case else None,
-        "similar": agreed.similar_regions(session, critique, why, closed) if why else [],
+        "similar": agreed.similar_regions(session, critique, why, closed) if why and tells else [],
         "class_id": narrowed.class_id,
         "kind": narrowed.kind,
         "chosen_class": next((each for each in project.classes if each.id == narrowed.class_id), None),

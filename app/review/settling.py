@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from app.behaviour.pictures import PAGE_SIZE, Shown
 from app.deps import Clinician, CurrentProject, DBSession, PageNumber, page
+from app.languages.catalogue import gettext
 from app.models import Project, Run
 from app.projects.queries import Step, loop_state
 from app.review import disagreements
@@ -80,7 +81,7 @@ def show_disagreement(
         raise HTTPException(409, still_open(left))
     found, place, total = disagreements.disagreement(session, critique, user, cluster_id)
     if found is None:
-        raise HTTPException(404, disagreements.NOT_OPEN)
+        raise HTTPException(404, gettext(disagreements.NOT_OPEN))
     target = next(each for each in project.classes if each.id == found.cluster.explanation.image.class_id)
     may_settle = found.may_be_settled_by(user)
     return page(

@@ -49,6 +49,7 @@ def show_trust(request: Request, session: DBSession, user: Clinician, project: C
         step=Step.REVIEW,
         loop=loop,
         critique=critique,
+        outdated=loop.critique is None,
         speaker=speaker,
         blind_left=blind_left,
         found=None if blind_left else found,

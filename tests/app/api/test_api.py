@@ -26,7 +26,7 @@ from app.models import (
     Verdict,
     VerdictValue,
 )
-from app.runs.parameters import ConsensusParameters
+from app.runs.parameters import CalibrationParameters, ConsensusParameters
 from app.storage import storage
 from tests import factories
 from tests.app.conftest import Browser
@@ -311,6 +311,18 @@ def test_where_judge_and_similar_clusters_differ_is_told_by_kind_and_only_after_
         clinicians_program.get(f"projects/{whole.project.id}/runs", params={"kind": "consensus"}).json()[0]["result"],
     ):
         assert result == {"fell_back": "", "looks": []}
+
+
+@pytest.mark.usefixtures("database")
+def test_how_sure_a_judge_rightly_is_stays_out_of_its_runs(
+    clinicians_program: TestClient, program: TestClient, whole: Loop
+) -> None:
+    with transaction() as session:
+        parameters = CalibrationParameters(critique_id=whole.critique.id)
+        run = factories.add_run(session, whole.project, parameters, Kind.CALIBRATION)
+        run.result = {"reliability": {"bins": [0.5]}, "fitted": True}
+    for caller in (clinicians_program, program):
+        assert caller.get(f"runs/{run.id}").json()["result"] == {"fitted": True}
 
 
 @pytest.mark.usefixtures("database")

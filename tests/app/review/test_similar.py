@@ -393,6 +393,35 @@ def test_the_page_takes_at_most_twelve_statements_where_others_hold_every_second
     assert len(statements) <= 12 + 3, "\n".join(statements)
 
 
+def test_what_a_first_reader_said_is_not_told_a_second_one_in_a_class_without_second_readings_either(
+    loop: Loop, signed_in: Callable[[User], Browser]
+) -> None:
+    with transaction() as session:
+        session.get_one(Project, loop.project.id).second_readings = 100
+        bo = factories.add_user(session, "bo")
+        for reader in (loop.clinician, bo):
+            factories.read_blind(session, loop.critique, reader)
+    left = unread(loop)
+    first, last = left[0], next(each for each in reversed(left) if class_of(loop, each) != class_of(loop, left[0]))
+    with transaction() as session:
+        say(session, loop.critique, bo, last, Answer.RELEVANT, blind=False)
+    rows = otherwise(first) | {"place": {first: 1}}
+    add_consensus(loop, nearest={first: [str(last)]}, **rows)
+    page = signed_in(loop.clinician)
+    text = page.get(address(loop, f"?class_id={class_of(loop, first)}")).text
+    assert asked(text) == first
+    assert "Similar regions say otherwise" in text
+    assert "a person</span>" not in text
+    add_consensus(loop, nearest={first: [str(last)]}, reason_id={first: last}, **rows)
+    text = page.get(address(loop, f"?class_id={class_of(loop, first)}")).text
+    assert asked(text) == first
+    assert "Similar regions say otherwise" not in text  # it is that person's word, carried over
+
+
+def class_of(loop: Loop, cluster_id: UUID) -> UUID:
+    return picture_of(loop, cluster_id).image.class_id
+
+
 def test_what_lies_behind_the_judges_doubt_is_told_as_no_contradiction(loop: Loop, page: Browser) -> None:
     read_blind(loop)
     shown = unread(loop)[0]

@@ -10,7 +10,7 @@ from app.models import Project, Role, Run, TrustBar, User
 from app.trust.figures import trust_in
 from tests.app.conftest import Browser
 from tests.checked import add_check
-from tests.factories import Loop, add_project, add_user, read_blind, whole_loop
+from tests.factories import Loop, add_project, add_specification, add_user, read_blind, whole_loop
 from tests.trusted import add_bar, read_sample
 from worker.benchmarks.own_database import counted
 
@@ -118,6 +118,18 @@ def test_who_is_to_read_blind_learns_nothing_of_the_judge(loop: Loop, page: Brow
     realign = plain(page.get(f"/projects/{loop.project.id}/realign").text)
     assert "What is missing is shown once your own blind reading is done." in realign
     assert "kappa of 0" not in realign
+
+
+def test_verdicts_of_an_earlier_critique_are_told_as_such(loop: Loop, page: Browser) -> None:
+    told = "These are the verdicts of an earlier critique."
+    assert told not in page.get(address(loop)).text
+    assert "Read on" in page.get(address(loop)).text
+    with transaction() as session:
+        add_specification(session, loop.project, loop.clinician, "letters and initials")
+    text = page.get(address(loop)).text
+    assert told in text
+    assert "Read on" not in text  # Review asks for the critic first
+    assert "Go on to realign" not in text
 
 
 def test_too_few_readings_are_told_to_a_blind_reader_too(loop: Loop, page: Browser) -> None:
