@@ -275,7 +275,7 @@ def test_a_line_tells_how_far_they_differ_and_asks_for_reviews_where_that_is_muc
     line = differences(loop, page)
     assert "18 of 80 regions" in line
     assert "</a>, 22\N{NARROW NO-BREAK SPACE}% (15–33, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}80)." in line
-    assert f'<a href="{address(loop)}?kind=3">letter, upper &lt;left&gt; corner</a> (18 of 20)' in line
+    assert f'<a id="kind-3" href="{address(loop)}?kind=3">letter, upper &lt;left&gt; corner</a> (18 of 20)' in line
     assert "bone" not in line
     whole = page.get(address(loop, f"/{loop.critique.id}/differences")).text
     assert "bone" in whole
