@@ -257,13 +257,15 @@ def test_which_epoch_was_delivered_and_why_stands_on_the_page(loop: Loop, page: 
 
 
 def test_more_owed_than_the_bar_lets_go_is_told(loop: Loop, page: Browser) -> None:
-    told = "These are so many that the regions may be what the model rightly goes by: look at them once more."
+    told = "So many are owed where the shortcut is strong, and where the regions are what the model rightly goes by:"
     guarded(loop, owed=estimate(0.45, 200))
     assert told not in plain(page.get(address(loop)).text)  # the bar is from before this was asked
     with transaction() as session:
         run = session.get_one(Run, loop.realignment.id)
         run.parameters = {**run.parameters, "bar": {**run.parameters["bar"], "owed_at_most": 0.2}}
-    assert f"{told} No more than 20 points of them may go. Same answers" in plain(page.get(address(loop)).text)
+    assert f"{told} look at them once more. No more than 20 points of them may go. Same answers" in plain(
+        page.get(address(loop)).text
+    )
     guarded(loop, owed=estimate(0.22, 200))
     assert told not in plain(page.get(address(loop)).text)
 

@@ -318,7 +318,7 @@ def test_review_and_realign_ask_for_the_line_and_realign_counts_who_is_followed(
     assert wanted in page.get(address(loop)).text
     text = page.get(f"/projects/{loop.project.id}/realign").text
     assert wanted in text
-    assert "Regions that follow those of other pictures which look like them: 2." in text
+    assert "Regions that follow those of other pictures which look like them: 2.\n" in text
 
 
 def test_a_consensus_under_way_closes_no_page(loop: Loop, page: Browser) -> None:
