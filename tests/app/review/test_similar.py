@@ -235,13 +235,14 @@ def test_a_case_shows_the_similar_regions_that_say_otherwise_and_whose_word_they
     loop: Loop, page: Browser
 ) -> None:
     read_blind(loop)
-    shown, reviewed = unread(loop)[0], answered(loop)
-    add_consensus(loop, **otherwise(shown), place={shown: 1}, reason_id={shown: reviewed})
+    (shown, *_, like), reviewed = unread(loop), answered(loop)
+    rows = otherwise(shown) | {"place": {shown: 1}, "reason_id": {shown: reviewed}, "nearest": {shown: [str(like)]}}
+    add_consensus(loop, **rows)
     text = page.get(address(loop)).text
     assert "Similar regions say otherwise" in text
     assert "A person’s word on the first of these is carried over" in text
     with reading() as session:
-        nearest = session.scalars(select(Cluster).where(Cluster.id.in_([reviewed, *clusters(loop)[-5:]]))).all()
+        nearest = session.scalars(select(Cluster).where(Cluster.id.in_([reviewed, like]))).all()
     for each in nearest:
         assert f"/pictures/explanations/{each.explanation_id}/layer?size=240&amp;cluster={each.number}" in text
     similar = text.split('class="similar"')[1].split("</ol>")[0]
