@@ -132,7 +132,7 @@ class ReviewOut(Out):
 
 class DecisionIn(In):
     approved: bool
-    before_report_id: UUID = Field(description="the reports that were looked at; the newest ones")
+    before_report_id: UUID = Field(description="the reports that were looked at: of the newest run that measured both")
     after_report_id: UUID
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
     password: str = Field(description="the caller's own, as on the page", max_length=1000)
